@@ -1,0 +1,52 @@
+package account
+
+// An Actor is who makes a change happen. Verbs ask it for permission and the audit log names it.
+type Actor struct {
+	Kind       ActorKind
+	User       UserID       // ActorUser
+	Connection ConnectionID // ActorConnection
+	Job        string       // ActorSystem: which job or command
+	IP         string       // where the request came from, if it was one
+	Request    string       // request id of the outer coat, if any
+}
+
+// ActorKind is the kind of actor.
+type ActorKind string
+
+// The kinds of actor.
+const (
+	ActorUser       ActorKind = "user"       // a signed-in person
+	ActorConnection ActorKind = "connection" // an identity provider, through its connection
+	ActorOperator   ActorKind = "operator"   // whoever runs this installation, at its console
+	ActorSystem     ActorKind = "system"     // a job of the house
+)
+
+// String names the actor as the audit log does: "user:usr_…", "connection:con_…", "operator", "system:refresh".
+func (a Actor) String() string {
+	switch a.Kind {
+	case ActorUser:
+		return "user:" + string(a.User)
+	case ActorConnection:
+		return "connection:" + string(a.Connection)
+	case ActorSystem:
+		return "system:" + a.Job
+	}
+	return string(a.Kind)
+}
+
+// An AuditLine is one remembered decision. It is written in the transaction of the change it
+// describes. Detail never holds secrets, assertions or tokens.
+type AuditLine struct {
+	ID         AuditID
+	Account    AccountID // empty for the installation itself
+	At         string    // RFC 3339 UTC, set by the ledger when read
+	Actor      string    // Actor.String
+	Verb       string    // for instance "user.signed_in", "rules.activated"
+	Target     string    // id of what was changed
+	Outcome    string    // "done" or "refused"
+	Reason     string    // code of a refusal, or why
+	Connection ConnectionID
+	IP         string
+	Request    string
+	Detail     map[string]any
+}

@@ -1,0 +1,82 @@
+package account
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Identifiers are a kind prefix and a ULID: they sort by creation and say what they name. They are
+// distinct types so that the compiler refuses a user where an org is due.
+type (
+	AccountID    string // acc_…: a tenancy boundary
+	OrgID        string // org_…
+	TeamID       string // team_…; empty means "the whole org"
+	UserID       string // usr_…
+	ConnectionID string // con_…: one configured identity provider
+	RuleID       string // rul_…
+	DomainID     string // dom_…
+	SessionID    string // ses_…: names a session in lists and logs; it is not the cookie
+	FlowID       string // flw_…: names a pending sign-in; it is not the handle in RelayState or state
+	DiagnosisID  string // dx_…: a recorded sign-in attempt, quoted by people to their admin
+	AuditID      string // aud_…
+	JobID        string // job_…
+)
+
+// idKind lists the prefix of each identifier.
+type idKind interface {
+	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID
+}
+
+func prefix(id any) string {
+	switch id.(type) {
+	case AccountID:
+		return "acc_"
+	case OrgID:
+		return "org_"
+	case TeamID:
+		return "team_"
+	case UserID:
+		return "usr_"
+	case ConnectionID:
+		return "con_"
+	case RuleID:
+		return "rul_"
+	case DomainID:
+		return "dom_"
+	case SessionID:
+		return "ses_"
+	case FlowID:
+		return "flw_"
+	case DiagnosisID:
+		return "dx_"
+	case AuditID:
+		return "aud_"
+	case JobID:
+		return "job_"
+	}
+	panic("account: identifier kind without a prefix")
+}
+
+// NewID makes an identifier of kind T from the given instant and 80 bits of randomness.
+// It panics when random fails, as crypto/rand.Reader never does.
+func NewID[T idKind](now time.Time, random io.Reader) T {
+	var zero T
+	id := ulid.MustNew(ulid.Timestamp(now), random)
+	return T(prefix(zero) + strings.ToLower(id.String()))
+}
+
+// ParseID reads an identifier of kind T from outside. ok is false when the prefix or the shape is
+// another one; callers answer that like an identifier that does not exist.
+func ParseID[T idKind](s string) (id T, ok bool) {
+	rest, found := strings.CutPrefix(s, prefix(id))
+	if !found {
+		return "", false
+	}
+	if _, err := ulid.ParseStrict(strings.ToUpper(rest)); err != nil || rest != strings.ToLower(rest) {
+		return "", false
+	}
+	return T(s), true
+}
