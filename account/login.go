@@ -52,6 +52,9 @@ type GroupSet struct {
 	Values []string // as the provider spells them, in its order, without repetition
 	Why    string   // for incomplete and unknown: a sentence for people
 	Source string   // where they come from: "assertion", "id_token", "userinfo", "graph", "okta-api"
+	// Absent, for an unknown set: there was neither a group claim nor a marker that stands for one. On a
+	// connection that has sent the claim before, that reads as "in no group" (T-05, rules.Settle).
+	Absent bool
 }
 
 // GroupState is how much a group set can be trusted to be all.
