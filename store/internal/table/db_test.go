@@ -1,0 +1,67 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// Concurrent writers share a commit, and one that fails takes nobody with it.
+func TestGroupCommitKeepsEachChangeItsOwn(t *testing.T) {
+	ctx := t.Context()
+	db, err := Open(ctx, "sqlite:"+t.TempDir()+"/a.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Write(ctx, func(tx *Tx) error { _, err := tx.exec(`CREATE TABLE n (v BIGINT PRIMARY KEY)`); return err }); err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("odd numbers are refused")
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			err := db.Write(ctx, func(tx *Tx) error {
+				if _, err := tx.exec(`INSERT INTO n (v) VALUES ($1)`, i); err != nil {
+					return err
+				}
+				if i%2 == 1 {
+					return refused
+				}
+				if i%50 == 0 {
+					panic("a defect in one change")
+				}
+				return nil
+			})
+			switch {
+			case i%2 == 1 && !errors.Is(err, refused), i%2 == 0 && i%50 == 0 && err == nil, i%2 == 0 && i%50 != 0 && err != nil:
+				t.Errorf("write %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	err = db.Read(ctx, func(tx *Tx) error {
+		n, _, err := one(tx, func(s scanner) (n int, err error) { return n, s.Scan(&n) }, `SELECT count(*) FROM n`)
+		if n != 96 {
+			return fmt.Errorf("%d rows, want 96", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A reader sees committed rows only and cannot write.
+func TestReadersCannotWrite(t *testing.T) {
+	db, err := Open(context.Background(), "sqlite:"+t.TempDir()+"/a.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Read(t.Context(), func(tx *Tx) error { _, err := tx.exec(`CREATE TABLE n (v BIGINT)`); return err }); err == nil {
+		t.Fatal("a read transaction wrote")
+	}
+}
