@@ -116,12 +116,11 @@ func (d Duration) String() string {
 		return fmt.Sprintf("%dd", v/(24*time.Hour))
 	}
 	s := v.String()
-	s = strings.TrimSuffix(s, "0s")
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
 	if strings.HasSuffix(s, "h0m") {
 		s = strings.TrimSuffix(s, "0m")
-	}
-	if s == "" {
-		return "0s"
 	}
 	return s
 }
