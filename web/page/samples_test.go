@@ -1,0 +1,158 @@
+package page
+
+import (
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/account"
+)
+
+// A sample is one state of a page that somebody can meet; tests read it and TestGallery photographs it.
+type sample struct {
+	name   string
+	status int
+	page   Page
+}
+
+var noon = time.Date(2026, 3, 14, 9, 12, 40, 0, time.UTC)
+
+const dx = account.DiagnosisID("dx_01kkp3v8m2q7r4c9tdyz5x6w1n")
+
+var (
+	ana  = Who{Email: "ana.ruiz@acme.example", Name: "Ana Ruiz", Org: "Acme Robotics", Token: "t0k3n"}
+	acme = Org{Name: "acme", Title: "Acme Robotics", Type: account.Enterprise}
+)
+
+var samples = []sample{
+	{"sign-in", 200, SignIn{Next: "/o/acme/teams"}},
+	{"sign-in-notice", 200, SignIn{Email: "ana.ruiz@acme.example", Notice: "Your session ended after 12 hours. Sign in again to go on."}},
+	{"sign-in-error", 422, SignIn{Email: "ana.ruiz@", Error: &FieldError{
+		Field: "email", Message: "Expected one e-mail address such as ana@acme.example, received “ana.ruiz@”.", Fix: "Add what follows the @."}}},
+	{"continue", 200, Continue{Email: "ana.ruiz@acme.example", Provider: "Contoso", URL: "/login/con_01kkp3v8m2q7r4c9tdyz5x6w1n?next=%2F"}},
+	{"auto-post", 200, AutoPost{Title: "Continue to Contoso", Action: "https://idp.contoso.example/sso/saml",
+		Fields: []Field{{"SAMLRequest", "PHNhbWxwOkF1dGhuUmVxdWVzdC8+"}, {"RelayState", "r3lay"}}}},
+	{"refused", 403, Refused{What: "Contoso signed you in, but its answer was not accepted here.", Diagnosis: dx, MailTo: "it@acme.example"}},
+	{"refused-quote", 403, Refused{What: "Contoso did not sign you in. It says:", Diagnosis: dx,
+		Quote: "AADSTS50105: The signed in user is not assigned to a role for the application."}},
+	{"already-used", 409, AlreadyUsed{SignedIn: true}},
+	{"already-used-signed-out", 409, AlreadyUsed{}},
+	{"signed-out", 200, SignedOut{Provider: "Contoso"}},
+	{"home", 200, Home{
+		Who: ana, Account: "acme", Number: "204817356", Org: acme,
+		AccountRole: "Administrator", AccountWhy: []string{"granted by hand on 2 Feb 2026"},
+		Scopes: []Scope{
+			{Roles: []Role{
+				{Label: "User admin", Role: "user_admin", Help: "Invites people and gives roles.", Why: []string{"rule “People team”, because Okta says people-ops"}},
+				{Label: "Private Registry Admin", Role: "private_registry:admin", Help: "Everything in the registry.", Why: []string{
+					"rule “Engineering admins”, because Okta says eng-admins", "granted by hand on 11 Jan 2026"}},
+			}},
+			{Team: "build", Roles: []Role{{Label: "Private Registry Writer", Role: "private_registry:writer", Help: "Pushes and pulls images.",
+				Why: []string{"rule “Build team”, because Okta says team-build"}}}},
+		},
+		Groups:     Groups{State: account.GroupsComplete, Values: []string{"everyone", "eng-admins", "people-ops", "team-build", "vpn-users-madrid"}},
+		Connection: "Okta", SignedInAt: noon, ExpiresAt: noon.Add(12 * time.Hour),
+		Places:  []Place{{Account: "acc_2", Name: "ruiz", Org: Org{Name: "ruiz", Type: account.Individual}, Role: "Owner", Owner: true}},
+		MayTest: true,
+	}},
+	{"home-bare", 200, Home{
+		Who: Who{Email: "a.very.long.address.of.somebody.with.a.long.name@engineering.globex.example", Org: "globex"}, Account: "globex", Number: "117",
+		Org: Org{Name: "globex", Type: account.Individual}, AccountRole: "Member",
+		Groups: Groups{State: account.GroupsUnknown, Why: "The groups claim was absent."}, Connection: "Entra", SignedInAt: noon, ExpiresAt: noon.Add(time.Hour),
+	}},
+	{"choose", 200, Choose{Who: Who{Email: "ana.ruiz@acme.example", Name: "Ana Ruiz", Token: "t0k3n"}, Next: "/o/acme", Places: []Place{
+		{Account: "acc_1", Name: "acme", Org: acme, Role: "Administrator", Current: true},
+		{Account: "acc_2", Name: "ruiz", Org: Org{Name: "ruiz", Type: account.Individual}, Role: "Owner", Owner: true},
+		{Account: "acc_3", Name: "globex", Org: Org{Name: "globex-international-manufacturing", Title: "Globex International Manufacturing and Logistics", Type: account.Enterprise}, Role: "Member"},
+	}}},
+	{"no-access", 200, NoAccess{Who: ana, Org: acme, Provider: "Okta", Diagnosis: dx, Contact: "it@acme.example",
+		Groups: Groups{State: account.GroupsComplete, Values: []string{"everyone", "vpn-users-madrid"}}}},
+	{"no-access-no-claim", 200, NoAccess{Who: ana, Org: acme, Provider: "Okta", Diagnosis: dx,
+		Groups: Groups{State: account.GroupsUnknown, Why: "The groups claim was absent."}}},
+	{"login-test", 200, LoginTestStart{Who: ana, Org: acme, Choices: []TestChoice{
+		{Value: "con_1:draft", Name: "Okta", Kind: account.KindOkta, Protocol: account.OIDC, Which: account.Draft, Selected: true},
+		{Value: "con_1:live", Name: "Okta", Kind: account.KindOkta, Protocol: account.OIDC, Which: account.Live},
+		{Value: "con_2:live", Name: "Entra for contractors", Kind: account.KindEntra, Protocol: account.SAML, Which: account.Live},
+	}, Recent: []TestRun{
+		{Diagnosis: dx, Name: "Okta", Which: account.Draft, Verdict: account.Fail, At: noon},
+		{Diagnosis: "dx_01kkp2aaaaaaaaaaaaaaaaaaaa", Name: "Okta", Which: account.Live, Verdict: account.Pass, At: noon.Add(-26 * time.Hour)},
+	}}},
+	{"login-test-empty", 200, LoginTestStart{Who: ana, Org: acme}},
+	{"login-test-passed", 200, passedTest()},
+	{"login-test-failed", 200, failedTest()},
+	{"problem-404", 404, Problem{Status: 404, Title: "Page not found", Detail: "There is nothing at this address.", Help: "Check the address, or go to the start page.", Request: "req_01kkp3v8m2q7r4c9tdyz5x6w1n"}},
+	{"problem-500", 500, Problem{Status: 500, Title: "Something failed here", Detail: "It is our fault, and it has been recorded.", Help: "Try again in a minute.", Request: "req_01kkp3v8m2q7r4c9tdyz5x6w1n"}},
+}
+
+func passedTest() LoginTestResult {
+	return LoginTestResult{
+		Who: &ana, Diagnosis: dx, Connection: "Okta", Which: account.Draft, Protocol: account.OIDC, Kind: account.KindOkta, At: noon,
+		Person: "Ana Ruiz", Outcome: account.Warn, Sentence: "Ana Ruiz would sign in and get 2 roles.",
+		Checks: GroupChecks([]account.Check{
+			{Step: account.StepRequest, Code: "request_sent", Title: "Sign-in started at the right address", Verdict: account.Pass, Received: "https://acme.okta.com/oauth2/v1/authorize"},
+			{Step: account.StepResponse, Code: "response_arrived", Title: "Response arrived", Verdict: account.Pass, Received: "after 6 s"},
+			{Step: account.StepResponse, Code: "state", Title: "State matches", Verdict: account.Pass},
+			{Step: account.StepSignature, Code: "signature", Title: "ID token is signed by a known key", Verdict: account.Pass, Received: "RS256, key 3kQ"},
+			{Step: account.StepTimes, Code: "clock", Title: "Clocks agree", Verdict: account.Pass, Expected: "at most 180 s apart", Received: "2 s"},
+			{Step: account.StepAudience, Code: "issuer", Title: "Issuer", Verdict: account.Pass, Expected: "https://acme.okta.com", Received: "https://acme.okta.com"},
+			{Step: account.StepIdentity, Code: "email", Title: "E-mail address", Verdict: account.Pass, Received: "ana.ruiz@acme.example"},
+			{Step: account.StepDomains, Code: "domain", Title: "Address lies in a proved domain", Verdict: account.Pass, Expected: "acme.example", Received: "acme.example"},
+			{Step: account.StepGroups, Code: "groups_100", Title: "All groups arrived", Verdict: account.Warn, Expected: "fewer than 100 groups", Received: "exactly 100 groups: Okta cuts the list there without a word", Fix: map[account.IdPKind]string{
+				account.KindOkta:    "Narrow the filter of the groups claim under Sign On > OpenID Connect ID Token, or give the connection an API token to read the rest.",
+				account.KindEntra:   "Send only groups assigned to the application.",
+				account.KindGeneric: "Send only the groups that your rules name."}},
+			{Step: account.StepRules, Code: "rules", Title: "A rule matches", Verdict: account.Pass, Received: "2 of 3 rules"},
+			{Step: account.StepRelying, Code: "relying", Title: "Every relying service is served", Verdict: account.Pass},
+		}),
+		Claims: []account.Claim{
+			{Name: "sub", Values: []string{"00u1a2b3c4D5e6F7g8h9"}, Source: "ID token"},
+			{Name: "email", Values: []string{"ana.ruiz@acme.example"}, Source: "ID token"},
+			{Name: "groups", Values: []string{"everyone", "eng-admins", "team-build"}, Source: "ID token"},
+			{Name: "locale", Source: "userinfo"},
+		},
+		Raw: "{\n  \"iss\": \"https://acme.okta.com\",\n  \"sub\": \"00u1a2b3c4D5e6F7g8h9\",\n  \"groups\": [\"everyone\", \"eng-admins\", \"team-build\"]\n}",
+		Groups: GroupResult{State: account.GroupsIncomplete, Why: "Exactly 100 groups arrived, which is where Okta cuts the list.", Source: "the ID token", Values: []GroupValue{
+			{Value: "everyone"}, {Value: "eng-admins", UsedBy: []string{"Engineering admins"}},
+			{Value: "8f14e45f-ceea-467f-a8f5-1c2b7d9e0a11", Alias: "Build team", UsedBy: []string{"Build team", "Nightly jobs"}},
+		}},
+		Rules: []RuleResult{
+			{Name: "Engineering admins", Active: true, Matched: true, Reason: "received eng-admins", Gives: []string{"Private Registry Admin in acme"}},
+			{Name: "Build team", Matched: true, Reason: "received team-build", Gives: []string{"Private Registry Writer in acme / build"}},
+			{Name: "Viewers", Active: true, Reason: "needs Viewers, received none like it", Gives: []string{"Private Registry Viewer in acme"}},
+		},
+		Roles: []RoleResult{
+			{Label: "Private Registry Admin", Scope: "acme", Why: []string{"rule “Engineering admins”, because eng-admins was received"}, Change: "kept"},
+			{Label: "Private Registry Writer", Scope: "acme / build", Why: []string{"draft rule “Build team”, because team-build was received"}, Change: "new"},
+		},
+		Relying: []RelyingResult{{Label: "Console", Verdict: account.Pass}, {Label: "Artifact registry", Verdict: account.Pass}},
+		Again:   "/login-test?target=con_1:draft", Confirm: &Confirm{Action: "/login-test/" + string(dx) + "/confirm", Allowed: true},
+	}
+}
+
+func failedTest() LoginTestResult {
+	return LoginTestResult{
+		Who: &ana, Diagnosis: dx, Connection: "Entra for contractors", Which: account.Live, Protocol: account.SAML, Kind: account.KindEntra, At: noon,
+		Outcome: account.Fail, Sentence: "Sign-in would fail: 1 of 9 checks.", Masked: true,
+		Checks: GroupChecks([]account.Check{
+			{Step: account.StepRequest, Title: "Request sent", Verdict: account.Pass},
+			{Step: account.StepResponse, Title: "Response arrived", Verdict: account.Pass, Received: "after 11 s"},
+			{Step: account.StepResponse, Title: "Answers our request", Verdict: account.Pass},
+			{Step: account.StepSignature, Title: "Assertion is signed by a trusted certificate", Verdict: account.Pass, Received: "RSA-SHA256"},
+			{Step: account.StepSignature, Title: "Certificate is in its dates", Verdict: account.Warn, Expected: "valid for at least 30 days", Received: "expires on 4 Apr 2026", Fix: map[account.IdPKind]string{
+				account.KindEntra:   "Single sign-on > SAML Certificates > New Certificate, then make it active and refresh the metadata here.",
+				account.KindGeneric: "Add the next certificate here before the provider changes over."}},
+			{Step: account.StepTimes, Title: "Clocks agree", Verdict: account.Pass},
+			{Step: account.StepAudience, Title: "Issuer", Verdict: account.Pass},
+			{Step: account.StepAudience, Title: "Destination", Verdict: account.Pass},
+			{Step: account.StepAudience, Code: "audience_mismatch", Title: "Audience", Verdict: account.Fail,
+				Expected: "https://sso.acme.example/saml/con_01kkp3v8m2q7r4c9tdyz5x6w1n/metadata",
+				Received: "spn:0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", Fix: map[account.IdPKind]string{
+					account.KindOkta:    "General > SAML Settings > Edit > Audience URI (SP Entity ID): paste the expected value.",
+					account.KindEntra:   "Single sign-on > Basic SAML Configuration > Edit > Identifier (Entity ID): paste the expected value and make it the default.",
+					account.KindGeneric: "Set the audience (entity id of the service provider) to the expected value."}},
+		}),
+		Claims: []account.Claim{{Name: "NameID", Values: []string{"a••••@acme.example"}, Source: "assertion"}},
+		Relying: []RelyingResult{
+			{Label: "Console", Verdict: account.Pass},
+			{Label: "Artifact registry", Verdict: account.Fail, Missing: []string{"groups"}}},
+		Again: "/login-test", Confirm: &Confirm{Action: "/x", Why: "Artifact registry would not be served: groups are missing. Mend it and test again."},
+	}
+}
