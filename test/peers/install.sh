@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that the tests are held against: simplesamlphp, oidc-provider, Chromium,
-# PostgreSQL and xmlsec1. Prints a line for each, "have NAME VERSION" or "lack NAME: WHY", and always
+# Installs what the tests are held against: simplesamlphp, oidc-provider, Chromium, PostgreSQL,
+# xmlsec1, and the C compiler that the race detector needs. Prints a line for each, "have NAME VERSION" or "lack NAME: WHY", and always
 # exits 0: what to do about a lack is the caller's choice.
 #
 # System packages are installed only by root on Debian, and only those that are missing. npm packages
@@ -29,18 +29,21 @@ lack() { echo "lack $1: $(tail -1 "$log" | cut -c1-200)"; }
 
 postgres_there() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
 simplesamlphp_there() { command -v php >/dev/null && php -r 'exit(extension_loaded("dom") ? 0 : 1);' && [ -d /usr/share/simplesamlphp/www ]; }
+cc_there() { command -v gcc >/dev/null && echo 'int main(void){return 0;}' | gcc -x c -o /dev/null - 2>/dev/null; }
 node_good() { command -v node >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge 20 ]; }
 
 # One call for all that is missing is much faster than a call each; when it fails, each has its own
 # try below, so that one lack does not make five.
 missing=()
 postgres_there || missing+=(postgresql)
+cc_there || missing+=(gcc libc6-dev)
 simplesamlphp_there || missing+=(simplesamlphp php-cli php-xml)
 command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
 command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
 command -v npm >/dev/null || missing+=(npm)
 [ ${#missing[@]} -eq 0 ] || apt "${missing[@]}" || true
 
+if cc_there || apt gcc libc6-dev; then have gcc; else lack gcc; fi
 if postgres_there || apt postgresql; then have PostgreSQL; else lack PostgreSQL; fi
 if simplesamlphp_there || apt simplesamlphp php-cli php-xml; then
   have simplesamlphp "$(dpkg-query -W -f '${Version}' simplesamlphp 2>/dev/null)"
