@@ -61,6 +61,12 @@ func (c *checker) url(at, text string) {
 	}
 }
 
+func (c *checker) optionalURL(at, text string) {
+	if text != "" {
+		c.url(at, text)
+	}
+}
+
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
@@ -75,12 +81,11 @@ func (s SAMLSettings) check(c *checker) {
 	if s.SSORedirect == "" && s.SSOPost == "" {
 		c.bad("/saml/sso_redirect", "The provider's sign-in address is missing.").Fix("Give its metadata, or the SingleSignOnService location.")
 	}
-	for at, text := range map[string]string{"/saml/sso_redirect": s.SSORedirect, "/saml/sso_post": s.SSOPost,
-		"/saml/slo_redirect": s.SLORedirect, "/saml/slo_post": s.SLOPost, "/saml/metadata_url": s.MetadataURL} {
-		if text != "" {
-			c.url(at, text)
-		}
-	}
+	c.optionalURL("/saml/sso_redirect", s.SSORedirect)
+	c.optionalURL("/saml/sso_post", s.SSOPost)
+	c.optionalURL("/saml/slo_redirect", s.SLORedirect)
+	c.optionalURL("/saml/slo_post", s.SLOPost)
+	c.optionalURL("/saml/metadata_url", s.MetadataURL)
 	good, bad := s.Keys()
 	for _, err := range bad {
 		c.bad("/saml/certificates", "%s.", strings.TrimSuffix(err.Error(), "."))
@@ -136,16 +141,11 @@ func (s OIDCSettings) check(c *checker, kind IdPKind) {
 	}
 	if g := s.Graph; g != nil {
 		c.oneOf("/oidc/graph/on_failure", g.OnFailure, "unknown", "last", "refuse")
-		for at, text := range map[string]string{"/oidc/graph/base_url": g.BaseURL, "/oidc/graph/token_url": g.TokenURL} {
-			if text != "" {
-				c.url(at, text)
-			}
-		}
+		c.optionalURL("/oidc/graph/base_url", g.BaseURL)
+		c.optionalURL("/oidc/graph/token_url", g.TokenURL)
 	}
 	if o := s.OktaGroups; o != nil {
-		if o.BaseURL != "" {
-			c.url("/oidc/okta_groups/base_url", o.BaseURL)
-		}
+		c.optionalURL("/oidc/okta_groups/base_url", o.BaseURL)
 		if o.Token.IsZero() {
 			c.bad("/oidc/okta_groups/token", "Reading groups from Okta needs an API token.")
 		}
