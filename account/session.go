@@ -29,9 +29,9 @@ type Presence struct {
 	Roles      []Held // in the account and its org, with sources
 	Teams      map[TeamID]Team
 	Rules      map[RuleID]string // names of the rules that Roles came by
-	Connection Connection // without settings
-	Tenancies  []Place    // all active ones of the person, for the chooser
-	Groups     GroupSet   // last seen at this connection
+	Connection Connection        // without settings
+	Tenancies  []Place           // all active ones of the person, for the chooser
+	Groups     GroupSet          // last seen at this connection
 }
 
 // A Place is one account a person can work in.
