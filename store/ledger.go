@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"log/slog"
 	"time"
@@ -18,9 +19,9 @@ type Options struct {
 	URL       string            // "sqlite:PATH" or "postgres://…"
 	Keyring   *Keyring          // seals secrets at rest; lives outside the database
 	Catalogue account.Catalogue // services, roles, limits
-	Now       func() time.Time  // the one clock
-	Random    io.Reader         // crypto/rand.Reader outside of tests
-	Log       *slog.Logger
+	Now       func() time.Time  // the one clock; nil: time.Now
+	Random    io.Reader         // nil: crypto/rand.Reader
+	Log       *slog.Logger      // nil: silent
 	Sessions  SessionLimits
 	FlowAge   time.Duration // how long a started sign-in may take; at most 15 minutes, the default
 }
@@ -31,14 +32,71 @@ type SessionLimits struct {
 	Absolute time.Duration // default 24 h
 }
 
+const maxFlowAge = 15 * time.Minute // SAML-R1
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Sessions.Idle <= 0 {
+		o.Sessions.Idle = 8 * time.Hour
+	}
+	if o.Sessions.Absolute <= 0 {
+		o.Sessions.Absolute = 24 * time.Hour
+	}
+	if o.FlowAge <= 0 || o.FlowAge > maxFlowAge {
+		o.FlowAge = maxFlowAge
+	}
+	return o
+}
+
 // A Ledger is an open store. It is safe for concurrent use.
 type Ledger struct {
 	db  *table.DB
 	opt Options
+	memory
+}
+
+// Open connects, migrates, and checks that the keyring opens what is sealed, so that a lost master key
+// is noticed at start and not at the first sign-in (SEC-2).
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	if o.Keyring == nil {
+		return nil, account.Errorf(account.Invalid, "The ledger needs a keyring to seal secrets with.").
+			Fix("Make one with drawbridge init, and keep it outside of the database.")
+	}
+	db, err := table.Open(ctx, o.URL)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{db: db, opt: o.withDefaults(), memory: newMemory()}
+	if err = db.Migrate(ctx); err == nil {
+		err = l.checkKeyring(ctx)
+	}
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // Close waits for the writes under way.
 func (l *Ledger) Close() error { return l.db.Close() }
 
 // Ready answers whether the store can serve: reachable and migrated.
-func (l *Ledger) Ready(ctx context.Context) error { return l.db.Ping(ctx) }
+func (l *Ledger) Ready(ctx context.Context) error {
+	if err := l.db.Ping(ctx); err != nil {
+		return account.Errorf(account.Unavailable, "The database does not answer.").Because(err)
+	}
+	return nil
+}
+
+// Catalogue is the data of this installation.
+func (l *Ledger) Catalogue() account.Catalogue { return l.opt.Catalogue }
+
+func (l *Ledger) now() time.Time { return l.opt.Now().UTC().Truncate(time.Microsecond) }

@@ -6,7 +6,6 @@ package store
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -15,28 +14,8 @@ import (
 
 var errUnbuilt = errors.New("store: not built yet")
 
-// --- ledger.go -------------------------------------------------------------------------------------
+// --- seal.go
 
-// Open connects, migrates (goose, embedded), checks that the keyring opens what is sealed (a lost master key
-// is noticed at start) and loads nothing else.
-func Open(ctx context.Context, o Options) (*Ledger, error) { return nil, errUnbuilt }
-
-// Catalogue is the data of this installation.
-func (l *Ledger) Catalogue() account.Catalogue { return l.opt.Catalogue }
-
-// --- seal.go: tink AEAD keysets --------------------------------------------------------------------
-
-// A Keyring seals secrets with its primary key and opens with any of its keys.
-type Keyring struct{}
-
-// NewKeyring makes a keyring with one fresh key.
-func NewKeyring() (*Keyring, error) { return nil, errUnbuilt }
-
-// ReadKeyring and (*Keyring).Write keep it as a JSON keyset, for a file of mode 0600 outside the database.
-func ReadKeyring(r io.Reader) (*Keyring, error) { return nil, errUnbuilt }
-func (k *Keyring) Write(w io.Writer) error      { return errUnbuilt }
-func (k *Keyring) Rotate() error                { return errUnbuilt } // adds a fresh primary; old keys still open
-func (k *Keyring) Forget() error                { return errUnbuilt } // drops all but the primary, after Reseal
 // Reseal seals everything anew under the primary key, in batches, resumable. It returns how many rows it rewrote.
 func (l *Ledger) Reseal(ctx context.Context, by account.Actor) (int, error) { return 0, errUnbuilt }
 

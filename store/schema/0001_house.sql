@@ -79,8 +79,8 @@ CREATE TABLE connections (
     live           TEXT NOT NULL DEFAULT '', -- Settings as JSON; '' when there is none
     draft          TEXT NOT NULL DEFAULT '',
     live_revision  BIGINT NOT NULL DEFAULT 0,
-    draft_digest   TEXT NOT NULL DEFAULT '', -- of the draft, secrets included
-    passed_digest  TEXT NOT NULL DEFAULT '', -- the draft that a login test passed (K-14, K-23)
+    draft_edition  TEXT NOT NULL DEFAULT '', -- random, new at each change of the draft or its secrets
+    passed_edition TEXT NOT NULL DEFAULT '', -- of the draft that a login test passed (K-14, K-23)
     passed_test    TEXT NOT NULL DEFAULT '',
     groups_seen_at BIGINT NOT NULL DEFAULT 0,
     created_at     BIGINT NOT NULL,
@@ -259,6 +259,7 @@ CREATE TABLE diagnoses (
     step          TEXT NOT NULL DEFAULT '',
     code          TEXT NOT NULL DEFAULT '',
     email         TEXT NOT NULL DEFAULT '',
+    edition       TEXT NOT NULL DEFAULT '', -- of the draft that a login test was started for
     result        TEXT NOT NULL DEFAULT '', -- account.Diagnosis as JSON
     at            BIGINT NOT NULL,
     PRIMARY KEY (account_id, id)
