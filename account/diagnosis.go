@@ -17,6 +17,7 @@ type Diagnosis struct {
 	At         time.Time       `json:"at"`
 	Email      string          `json:"email,omitempty"`
 	Subject    string          `json:"subject,omitempty"`
+	Name       string          `json:"name,omitempty"`
 	Checks     []Check         `json:"checks"`
 	Claims     []Claim         `json:"claims,omitempty"`
 	Raw        string          `json:"raw,omitempty"`
