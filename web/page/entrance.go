@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"net/url"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -38,10 +39,7 @@ func (c Continue) frame() frame { return frame{Title: "Continue to " + c.Provide
 
 // Back is where another address can be given.
 func (c Continue) Back() string {
-	if c.ChangePath != "" {
-		return c.ChangePath
-	}
-	return "/signin"
+	return cmp.Or(c.ChangePath, "/signin")
 }
 
 // AutoPost carries a SAML message to the identity provider by a form that submits itself, or by its
@@ -66,32 +64,37 @@ type Refused struct {
 	What      string // one sentence
 	Quote     string // the provider's own error text, shown as a quotation; may be empty
 	Diagnosis account.DiagnosisID
+	Request   string // quoted when there is no diagnosis; empty too: no id is shown
 	MailTo    string // the administrator's address; empty: the person fills it in
 	Again     string // where to try again; empty: /signin
 }
 
-func (p Refused) frame() frame { return frame{Title: p.Heading()} }
+func (p Refused) frame() frame { return frame{Title: p.Heading(), OwnID: true} }
 
 // Heading is Title or its default.
 func (p Refused) Heading() string {
-	if p.Title != "" {
-		return p.Title
-	}
-	return "Sign-in refused"
+	return cmp.Or(p.Title, "Sign-in refused")
 }
 
 // Mail is the link that opens a letter to the administrator with the diagnosis id filled in.
 func (p Refused) Mail() string {
-	return mailto(p.MailTo, "Sign-in refused: "+string(p.Diagnosis),
-		"My sign-in was refused. The diagnosis id is "+string(p.Diagnosis)+".\n\n"+p.What)
+	return mailto(p.MailTo, "Sign-in refused: "+p.ID(), "My sign-in was refused. The "+p.IDName()+" is "+p.ID()+".\n\n"+p.What)
+}
+
+// ID is what the administrator finds the attempt by.
+func (p Refused) ID() string { return cmp.Or(string(p.Diagnosis), p.Request) }
+
+// IDName says which kind of id ID is.
+func (p Refused) IDName() string {
+	if p.Diagnosis != "" {
+		return "diagnosis id"
+	}
+	return "request id"
 }
 
 // Retry is where the person can try again.
 func (p Refused) Retry() string {
-	if p.Again != "" {
-		return p.Again
-	}
-	return "/signin"
+	return cmp.Or(p.Again, "/signin")
 }
 
 func mailto(to, subject, body string) string {
@@ -108,10 +111,7 @@ func (AlreadyUsed) frame() frame { return frame{Title: "This sign-in was already
 
 // Onward is where the page leads.
 func (p AlreadyUsed) Onward() string {
-	if p.Next != "" {
-		return p.Next
-	}
-	return "/"
+	return cmp.Or(p.Next, "/")
 }
 
 // SignedOut confirms the end of the session.
@@ -131,4 +131,4 @@ type Problem struct {
 	Request string // the request id, to be quoted
 }
 
-func (p Problem) frame() frame { return frame{Title: p.Title} }
+func (p Problem) frame() frame { return frame{Title: p.Title, OwnID: true} }

@@ -28,7 +28,8 @@ type frame struct {
 	Wide    bool   // a working page; otherwise one narrow card
 	Who     *Who   // nil: nobody is signed in, or it does not matter
 	Body    template.HTML
-	Request string
+	Request string // shown in the footer, unless
+	OwnID   bool   // the page shows an id itself
 }
 
 // Who is the signed-in person, for the top bar and its sign-out button.

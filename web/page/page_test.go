@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,11 +175,20 @@ func seen(t *testing.T, s sample) string {
 	t.Helper()
 	_, doc := render(t, s)
 	var b strings.Builder
-	walk(doc, func(n *html.Node) {
-		if n.Type == html.TextNode && n.Parent.Data != "script" && n.Parent.Data != "title" {
+	var read func(*html.Node)
+	read = func(n *html.Node) {
+		hidden := slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "hidden" })
+		if hidden || n.Data == "script" || n.Data == "title" {
+			return // without script, copy buttons are not there
+		}
+		if n.Type == html.TextNode {
 			b.WriteString(n.Data + " ")
 		}
-	})
+		for c := n.FirstChild; c != nil; c = c.NextSibling {
+			read(c)
+		}
+	}
+	read(doc)
 	return strings.TrimSpace(blanks.ReplaceAllString(b.String(), " "))
 }
 
