@@ -79,6 +79,7 @@ const (
 	FixedInResponseTo     Fault = "fixed-in-response-to"
 	UnsignedLogout        Fault = "unsigned-logout"
 	MetadataDown          Fault = "metadata-down"
+	MetadataOtherKey      Fault = "metadata-other-key"
 )
 
 // Faults of OpenID Connect and its provider's APIs.
@@ -193,6 +194,7 @@ var faultList = []FaultInfo{
 	{DropRelayState, "saml", "", "RelayState does not come back."},
 	{UnsignedLogout, "saml", "", "Logout requests and responses are not signed."},
 	{MetadataDown, "saml", "", "The metadata URL answers 503."},
+	{MetadataOtherKey, "saml", "", "The metadata holds a key that signs nothing (Entra's tenant-wide metadata, fetched without the app id)."},
 
 	{WrongNonce, "oidc", "", "nonce of another sign-in."},
 	{NoNonce, "oidc", "", "No nonce claim."},

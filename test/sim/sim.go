@@ -59,6 +59,8 @@ type Sim struct {
 	base     string
 	tenants  map[string]*Tenant
 	poolUsed map[int]bool // which pool keys are taken, so that no two tenants of a Sim share one
+
+	handler http.Handler
 }
 
 // New makes a Sim without tenants.
@@ -80,8 +82,12 @@ func New(o Options) *Sim {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.handler = s.routes()
 	return s
 }
+
+// ServeHTTP serves every tenant, the control API and the pages.
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // BaseURL is the absolute URL the Sim is reached at, without a trailing slash.
 func (s *Sim) BaseURL() string {

@@ -26,6 +26,9 @@ type Tenant struct {
 	faults map[Fault]string
 	last   map[string]SAMLMessage // last answer per application, for the replay fault
 	log    []Event
+
+	oidc oidcState
+	web  webState
 }
 
 func newTenant(s *Sim, c TenantConfig) (*Tenant, error) {
