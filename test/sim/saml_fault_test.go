@@ -298,3 +298,13 @@ func decrypt(t *testing.T, key *rsa.PrivateKey, el *etree.Element) []byte {
 	cipher.NewCBCDecrypter(block, sealed[:16]).CryptBlocks(plain, sealed[16:])
 	return plain[:len(plain)-int(plain[len(plain)-1])]
 }
+
+func parseCert(t testing.TB, text string) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode([]byte(text))
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
