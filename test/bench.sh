@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make bench: the figures that are promised, in one run, so that they can be compared with each
 # other: each benchmark sets its own reference (a bare handler, the library alone, a peer) beside it
-# and prints the ratio as a metric of its own.
+# and prints the ratio as a metric of its own. Sizes, start-up and memory come first.
 #
 #   BENCHTIME=3s BENCH=SAML make bench
 set -euo pipefail
@@ -10,8 +10,28 @@ cd "$(dirname "$0")/.."
 echo "machine: $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo 2>/dev/null | head -1), load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null), $(go version)"
 make --no-print-directory build >/dev/null
 for binary in bin/*; do
-  printf 'size: %s %.1f MB\n' "$binary" "$(($(wc -c <"$binary") / 10000))e-2"
+  echo "size: $binary $(($(wc -c <"$binary") / 1000000)) MB"
 done
+
+# idle starts the daemon on an empty installation and prints how long it took to be ready, and the
+# memory it holds a second later, with nothing to do.
+idle() {
+  local home began ready pid
+  home=$(mktemp -d)
+  trap 'kill "$pid" 2>/dev/null || true; rm -rf "$home"' RETURN
+  bin/drawbridge init "$home" --public-url http://127.0.0.1:8080 >/dev/null
+  began=${EPOCHREALTIME/./}
+  exec 3< <(cd "$home" && DRAWBRIDGE_LISTEN=127.0.0.1:0 DRAWBRIDGE_OPERATOR_LISTEN= exec "$OLDPWD/bin/drawbridge" serve --config "$home/drawbridge.yaml" 2>/dev/null)
+  pid=$!
+  while read -r line <&3; do
+    [ "${line#ready:}" = "$line" ] || { ready=${EPOCHREALTIME/./}; break; }
+  done
+  [ -n "${ready:-}" ] || { echo "the daemon did not say ready"; return 1; }
+  sleep 1
+  echo "start-up: $(((ready - began) / 1000)) ms, resident: $(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status") / 1000)) MB"
+}
+for _ in 1 2 3; do idle; done
+
 packages=$(git ls-files -co --exclude-standard -- '*_test.go' | xargs -r grep -l '^func Benchmark' | xargs -rn1 dirname | sort -u | sed 's|^|./|')
 [ -n "$packages" ] || { echo "there are no benchmarks"; exit 0; }
 # -p 1: two packages at once would measure each other.
