@@ -1,0 +1,115 @@
+package estate
+
+import (
+	_ "embed"
+	"errors"
+	"net/url"
+	"regexp"
+	"slices"
+
+	"github.com/drawbridge-id/drawbridge/account"
+)
+
+//go:embed defaults/catalogue.yaml
+var defaultCatalogue []byte
+
+// DefaultCatalogue is the catalogue that ships with the product.
+func DefaultCatalogue() account.Catalogue {
+	cat, err := parseCatalogue(defaultCatalogue, account.Catalogue{})
+	if err != nil {
+		panic("estate: the shipped catalogue does not parse: " + err.Error()) // a test reads it too
+	}
+	return cat
+}
+
+// ParseCatalogue reads a catalogue file. Limits that it leaves out, and a list that it leaves out, are
+// those of the shipped catalogue; a list that it gives replaces the shipped one.
+func ParseCatalogue(data []byte) (account.Catalogue, error) {
+	base := DefaultCatalogue()
+	return parseCatalogue(data, base)
+}
+
+// catalogueFile is the shape of a catalogue in a file of its own and in an estate.
+type catalogueFile struct {
+	Services []account.Service `yaml:"services"`
+	Relying  []account.Relying `yaml:"relying_services"`
+	Limits   account.Limits    `yaml:"limits"`
+}
+
+func parseCatalogue(data []byte, base account.Catalogue) (account.Catalogue, error) {
+	file := catalogueFile{Limits: base.Limits}
+	doc, err := decode(data, &file)
+	if err != nil {
+		return account.Catalogue{}, err
+	}
+	cat := file.over(base)
+	checkCatalogue(doc, "$", cat)
+	return cat, errors.Join(doc.problems...)
+}
+
+func (f catalogueFile) over(base account.Catalogue) account.Catalogue {
+	base.Limits = f.Limits
+	if f.Services != nil {
+		base.Services = f.Services
+	}
+	if f.Relying != nil {
+		base.Relying = f.Relying
+	}
+	return base
+}
+
+var word = regexp.MustCompile(`^[a-z0-9_]+$`)
+
+func checkCatalogue(d *document, at string, cat account.Catalogue) {
+	seen := map[string]bool{}
+	id := func(at, what, id string) {
+		switch {
+		case !word.MatchString(id):
+			d.bad(at, "%s id is lower-case letters, digits and _, %q is not.", what, id)
+		case seen[what+id]:
+			d.bad(at, "%s %q is there twice.", what, id)
+		}
+		seen[what+id] = true
+	}
+	for i, s := range cat.Services {
+		at := key(at, "services", i)
+		id(key(at, "id"), "A service", s.ID)
+		if s.Label == "" {
+			d.bad(at, "Service %s needs a label for people.", s.ID)
+		}
+		for j, r := range s.Roles {
+			id(key(at, "roles", j, "id"), "A role of "+s.ID+", its", r.ID)
+		}
+	}
+	for i, r := range cat.Relying {
+		at := key(at, "relying_services", i)
+		id(key(at, "id"), "A relying service", r.ID)
+		for j, need := range r.Requires {
+			if !slices.Contains([]string{"email", "name", "groups"}, need) {
+				d.bad(key(at, "requires", j), "A relying service can require email, name and groups, not %q.", need)
+			}
+		}
+		for j, o := range r.Origins {
+			if u, err := url.Parse(o); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != o {
+				d.bad(key(at, "origins", j), "%q is no origin such as https://hub.acme.example.", o)
+			}
+		}
+	}
+	l := cat.Limits
+	for _, limit := range []struct {
+		name string
+		n    int64
+	}{
+		{"orgs_per_account", int64(l.OrgsPerAccount)}, {"owners_per_account", int64(l.OwnersPerAccount)},
+		{"owners_per_org", int64(l.OwnersPerOrg)}, {"users_of_individual_org", int64(l.UsersIndividual)},
+		{"rules_per_account", int64(l.RulesPerAccount)}, {"group_values_per_login", int64(l.GroupValues)},
+		{"diagnosis_age", int64(l.DiagnosisAge)},
+	} {
+		if limit.n <= 0 {
+			d.bad(key(at, "limits", limit.name), "The limit %s is a positive number; nothing is unlimited.", limit.name)
+		}
+	}
+	if l.RulesLossShare <= 0 || l.RulesLossShare > 1 {
+		d.bad(key(at, "limits", "rules_loss_share"), "rules_loss_share is a share above 0, up to 1.")
+	}
+}
