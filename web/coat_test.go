@@ -225,6 +225,7 @@ func TestHalfAnAnswerIsNotTakenForAWholeOne(t *testing.T) {
 	if err == nil {
 		t.Error("the client saw a complete answer")
 	}
+	server.Close() // waits for the handler
 	if h.log.Len() == 0 {
 		t.Error("no line")
 	}

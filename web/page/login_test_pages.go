@@ -37,9 +37,47 @@ type TestRun struct {
 
 func (p LoginTestStart) frame() frame { return frame{Title: "Login test", Wide: true, Who: &p.Who} }
 
+// LoginTestLink is a test that has been started: the administrator opens it, or sends it to somebody
+// whose sign-in should be tried, with or without an account here.
+type LoginTestLink struct {
+	Who        Who
+	Connection string
+	Kind       account.IdPKind
+	Which      account.Which
+	URL        string    // absolute; opens the test in whatever browser it is opened in
+	Until      time.Time // the link works until then
+	Diagnosis  account.DiagnosisID
+}
+
+func (p LoginTestLink) frame() frame {
+	return frame{Title: "Login test · " + p.Connection, Who: &p.Who}
+}
+
+// LoginTestWaiting stands where the result will be, until an answer of the provider has come.
+type LoginTestWaiting struct {
+	Who        Who
+	Connection string
+	Kind       account.IdPKind
+	Diagnosis  account.DiagnosisID
+	Started    time.Time
+	Again      string // "target" of the same test
+}
+
+func (p LoginTestWaiting) frame() frame {
+	return frame{Title: "Login test · " + p.Connection, Who: &p.Who}
+}
+
+// LoginTestDone meets everybody at the end of a test who may not read its result. It says the same for
+// every id.
+type LoginTestDone struct {
+	Diagnosis account.DiagnosisID
+}
+
+func (LoginTestDone) frame() frame { return frame{Title: "Login test finished"} }
+
 // LoginTestResult shows everything a test sign-in found out, in the order in which it was judged.
 type LoginTestResult struct {
-	Who        *Who // nil: somebody without an account here, who was sent a test link
+	Who        Who
 	Diagnosis  account.DiagnosisID
 	Connection string
 	Which      account.Which
@@ -48,7 +86,7 @@ type LoginTestResult struct {
 	At         time.Time
 	Person     string          // name or address that was received; empty: none
 	Outcome    account.Verdict // the worst of all checks
-	Sentence   string          // the verdict: "Ana Ruiz would sign in and get 2 roles."
+	Sentence   string          // the verdict: "Ana Ruiz would sign in and hold 2 roles."
 	Checks     []CheckGroup    // in flow order
 	Claims     []account.Claim
 	Raw        string // decoded message, secrets removed; empty: nothing arrived
@@ -57,8 +95,7 @@ type LoginTestResult struct {
 	Roles      []RoleResult
 	RolesNote  string // for instance "Owner, rules skipped" (L-15); may be empty
 	Relying    []RelyingResult
-	Masked     bool     // values are hidden from this reader
-	Again      string   // path that starts the same test; empty: no button
+	Again      string   // "target" of the same test; empty: no button
 	Confirm    *Confirm // nil: nothing to confirm
 }
 
@@ -117,7 +154,7 @@ type Confirm struct {
 }
 
 func (p LoginTestResult) frame() frame {
-	return frame{Title: "Login test · " + p.Connection, Wide: true, Who: p.Who}
+	return frame{Title: "Login test · " + p.Connection, Wide: true, Who: &p.Who}
 }
 
 // Fixes are the ways to mend c, the connection's own provider first, then by name; empty when there

@@ -75,6 +75,10 @@ var samples = []sample{
 		{Diagnosis: dx, Name: "Okta", Which: account.Draft, Verdict: account.Fail, At: noon},
 		{Diagnosis: "dx_01kkp2aaaaaaaaaaaaaaaaaaaa", Name: "Okta", Which: account.Live, Verdict: account.Pass, At: noon.Add(-26 * time.Hour)},
 	}}},
+	{"login-test-link", 200, LoginTestLink{Who: ana, Connection: "Okta", Kind: account.KindOkta, Which: account.Draft, Diagnosis: dx, Until: noon.Add(15 * time.Minute),
+		URL: "https://sso.acme.example/login-test/start/con_01kkp3v8m2q7r4c9tdyz5x6w1n/Zm9vYmFyYmF6cXV1eA.d2hhdGV2ZXJlbHNlaXM"}},
+	{"login-test-waiting", 200, LoginTestWaiting{Who: ana, Connection: "Entra for contractors", Kind: account.KindEntra, Diagnosis: dx, Started: noon, Again: "con_2:live"}},
+	{"login-test-done", 200, LoginTestDone{Diagnosis: dx}},
 	{"login-test-empty", 200, LoginTestStart{Who: ana, Org: acme}},
 	{"login-test-passed", 200, passedTest()},
 	{"login-test-failed", 200, failedTest()},
@@ -84,8 +88,8 @@ var samples = []sample{
 
 func passedTest() LoginTestResult {
 	return LoginTestResult{
-		Who: &ana, Diagnosis: dx, Connection: "Okta", Which: account.Draft, Protocol: account.OIDC, Kind: account.KindOkta, At: noon,
-		Person: "Ana Ruiz", Outcome: account.Warn, Sentence: "Ana Ruiz would sign in and get 2 roles.",
+		Who: ana, Diagnosis: dx, Connection: "Okta", Which: account.Draft, Protocol: account.OIDC, Kind: account.KindOkta, At: noon,
+		Person: "Ana Ruiz", Outcome: account.Warn, Sentence: "Ana Ruiz would sign in and hold 2 roles.",
 		Checks: GroupChecks([]account.Check{
 			{Step: account.StepRequest, Code: "request_sent", Title: "Sign-in started at the right address", Verdict: account.Pass, Received: "https://acme.okta.com/oauth2/v1/authorize"},
 			{Step: account.StepResponse, Code: "response_arrived", Title: "Response arrived", Verdict: account.Pass, Received: "after 6 s"},
@@ -123,14 +127,14 @@ func passedTest() LoginTestResult {
 			{Label: "Private Registry Writer", Scope: "acme / build", Why: []string{"draft rule “Build team”, because team-build was received"}, Change: "new"},
 		},
 		Relying: []RelyingResult{{Label: "Console", Verdict: account.Pass}, {Label: "Artifact registry", Verdict: account.Pass}},
-		Again:   "/login-test?target=con_1:draft", Confirm: &Confirm{Action: "/login-test/" + string(dx) + "/confirm", Allowed: true},
+		Again:   "con_1:draft", Confirm: &Confirm{Action: "/login-test/" + string(dx) + "/confirm", Allowed: true},
 	}
 }
 
 func failedTest() LoginTestResult {
 	return LoginTestResult{
-		Who: &ana, Diagnosis: dx, Connection: "Entra for contractors", Which: account.Live, Protocol: account.SAML, Kind: account.KindEntra, At: noon,
-		Outcome: account.Fail, Sentence: "Sign-in would fail: 1 of 9 checks.", Masked: true,
+		Who: ana, Diagnosis: dx, Connection: "Entra for contractors", Which: account.Draft, Protocol: account.SAML, Kind: account.KindEntra, At: noon,
+		Outcome: account.Fail, Sentence: "Sign-in would fail: 1 of 9 checks.",
 		Checks: GroupChecks([]account.Check{
 			{Step: account.StepRequest, Title: "Request sent", Verdict: account.Pass},
 			{Step: account.StepResponse, Title: "Response arrived", Verdict: account.Pass, Received: "after 11 s"},
@@ -149,10 +153,10 @@ func failedTest() LoginTestResult {
 					account.KindEntra:   "Single sign-on > Basic SAML Configuration > Edit > Identifier (Entity ID): paste the expected value and make it the default.",
 					account.KindGeneric: "Set the audience (entity id of the service provider) to the expected value."}},
 		}),
-		Claims: []account.Claim{{Name: "NameID", Values: []string{"a••••@acme.example"}, Source: "assertion"}},
+		Claims: []account.Claim{{Name: "NameID", Values: []string{"ana.ruiz@contractors.example"}, Source: "assertion"}},
 		Relying: []RelyingResult{
 			{Label: "Console", Verdict: account.Pass},
 			{Label: "Artifact registry", Verdict: account.Fail, Missing: []string{"groups"}}},
-		Again: "/login-test", Confirm: &Confirm{Action: "/x", Why: "Artifact registry would not be served: groups are missing. Mend it and test again."},
+		Again: "con_2:draft", Confirm: &Confirm{Action: "/x", Why: "Artifact registry would not be served: groups are missing. Mend it and test again."},
 	}
 }
