@@ -50,6 +50,7 @@ const (
 	SourceRule       SourceKind = "rule"       // a membership rule gave it at sign-in or activation
 	SourceSCIM       SourceKind = "scim"       // pushed by the identity provider
 	SourceExternal   SourceKind = "external"   // through an external user group
+	SourceSignIn     SourceKind = "signin"     // an account member because a connection of the account lets them in (L-14)
 )
 
 // A Source is one reason for which somebody holds a role.
@@ -57,7 +58,7 @@ type Source struct {
 	Kind       SourceKind
 	Rule       RuleID       // SourceRule only
 	Group      string       // SourceRule: the group value that matched
-	Connection ConnectionID // SourceRule and SourceSCIM
+	Connection ConnectionID // SourceRule, SourceSCIM and SourceSignIn
 	By         string       // who granted it, as Actor.String says
 	At         time.Time
 }

@@ -161,7 +161,7 @@ func (l *Ledger) withOwnersRoles(org account.Org, held []account.Held) []account
 }
 
 func noAccount() *account.Error {
-	return account.Errorf(account.NotFound, "No such account.").Fix("Check the identifier, and that you are a member of it.")
+	return account.Errorf(account.NotFound, "No such account.").Coded("no_account").Fix("Check the identifier, and that you are a member of it.")
 }
 
 // audit writes one line about something that was done.

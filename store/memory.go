@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -9,15 +11,22 @@ import (
 )
 
 // memory keeps what is costly to make from rows. Each entry is found by a revision that the transaction
-// has just read, so nothing of it can be out of date, and all of it may be forgotten at any time.
+// has just read, so nothing of it can be out of date; all of it may be forgotten at any time.
 type memory struct {
-	indexes  *lru.Cache[indexKey, *rules.Index]
-	settings *lru.Cache[settingsKey, *account.Settings]
+	rules      *lru.Cache[rulesKey, ruleSet]
+	settings   *lru.Cache[settingsKey, *account.Settings]
+	groupsSeen *lru.Cache[groupKey, time.Time] // when a group value was last noted by this process
 }
 
-type indexKey struct {
+type rulesKey struct {
 	account  account.AccountID
 	revision int64
+}
+
+// A ruleSet is the active rules of an account.
+type ruleSet struct {
+	index *rules.Index
+	names map[account.RuleID]string
 }
 
 type settingsKey struct {
@@ -25,23 +34,35 @@ type settingsKey struct {
 	revision   int
 }
 
-func newMemory() memory {
-	indexes, _ := lru.New[indexKey, *rules.Index](256) // an error means a size below 1
-	settings, _ := lru.New[settingsKey, *account.Settings](1024)
-	return memory{indexes, settings}
+type groupKey struct {
+	connection account.ConnectionID
+	value      string
 }
 
-// activeIndex is the compiled index of an account's active rules at a revision.
-func (m memory) activeIndex(tx *table.Tx, a account.AccountID, revision int64) (*rules.Index, error) {
-	key := indexKey{a, revision}
-	if ix, ok := m.indexes.Get(key); ok {
-		return ix, nil
+func newMemory() memory {
+	var m memory
+	m.rules, _ = lru.New[rulesKey, ruleSet](256) // an error means a size below 1
+	m.settings, _ = lru.New[settingsKey, *account.Settings](1024)
+	m.groupsSeen, _ = lru.New[groupKey, time.Time](16384)
+	return m
+}
+
+// activeRules are an account's active rules at a revision.
+func (m memory) activeRules(tx *table.Tx, a account.AccountID, revision int64) (ruleSet, error) {
+	key := rulesKey{a, revision}
+	if set, ok := m.rules.Get(key); ok {
+		return set, nil
 	}
 	all, err := tx.Rules(a)
 	if err != nil {
-		return nil, err
+		return ruleSet{}, err
 	}
-	ix := rules.CompileActive(all)
-	m.indexes.Add(key, ix)
-	return ix, nil
+	set := ruleSet{index: rules.CompileActive(all), names: map[account.RuleID]string{}}
+	for _, r := range all {
+		if r.Active != nil {
+			set.names[r.ID] = r.Active.Name
+		}
+	}
+	m.rules.Add(key, set)
+	return set, nil
 }

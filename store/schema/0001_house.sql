@@ -132,7 +132,7 @@ CREATE TABLE metadata_refreshes (
 
 CREATE TABLE domains (
     account_id    TEXT NOT NULL,
-    id            TEXT NOT NULL,
+    id            TEXT NOT NULL UNIQUE,
     name          TEXT NOT NULL,
     connection_id TEXT NOT NULL DEFAULT '',
     token         TEXT NOT NULL,

@@ -1,0 +1,230 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/rules"
+)
+
+// Grant gives a role by hand. Granting what is held by hand already changes nothing.
+//
+// Who may: org owners everywhere, and only they (or the operator) make owners (D-02); org user admins everywhere
+// else; team user admins in their team, to whom another team does not exist (C-05). Nobody makes account admins
+// without being one (ADM-2). Refused with Conflict: a limit of owners reached (D-01, A-05), a second user of an
+// individual org (code individual_org, B-04), a service that is not enabled (code service_not_enabled, B-09), an owner
+// without account role admin (code account_admin_needed, D-04); with Invalid: an owner of another e-mail domain (D-03).
+func (l *Ledger) Grant(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID, s account.Scope, r account.Role) error {
+	return l.change(ctx, by, a, "role.granted", grantable(s, r), func(h *hand) (*note, error) {
+		if err := l.opt.Catalogue.CheckRole(s, r); err != nil {
+			return nil, err
+		}
+		t, found, err := h.Tenant(a, u)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return nil, noPerson(h.Org)
+		}
+		held, err := h.Held(a, u)
+		if err != nil {
+			return nil, err
+		}
+		if heldByHand(held, s, r) {
+			return nil, nil
+		}
+		if err := h.admits(t.User, held, s, r); err != nil {
+			return nil, err
+		}
+		_, err = h.AddSource(a, u, h.byHand(s, r))
+		return granted(u, s, r), err
+	})
+}
+
+// Withdraw takes the manual source of a role away; roles with other sources stay held. The last owner of an org and of an
+// account stays (code last_owner), and an org owner stays account admin (D-04). Withdrawing what is not held by hand is
+// NotFound, with the sources it is held by.
+func (l *Ledger) Withdraw(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID, s account.Scope, r account.Role) error {
+	return l.change(ctx, by, a, "role.withdrawn", grantable(s, r), func(h *hand) (*note, error) {
+		if _, found, err := h.Tenant(a, u); err != nil {
+			return nil, err
+		} else if !found {
+			return nil, noPerson(h.Org)
+		}
+		held, err := h.Held(a, u)
+		if err != nil {
+			return nil, err
+		}
+		if !heldByHand(held, s, r) {
+			return nil, h.notByHand(held, s, r)
+		}
+		if err := h.spares(u, held, s, r); err != nil {
+			return nil, err
+		}
+		_, err = h.DropSource(a, u, h.byHand(s, r))
+		return granted(u, s, r), err
+	})
+}
+
+func granted(u account.UserID, s account.Scope, r account.Role) *note {
+	detail := map[string]any{"role": r}
+	if s.Org != "" {
+		detail["org"] = s.Org
+	}
+	if s.Team != "" {
+		detail["team"] = s.Team
+	}
+	return &note{Target: string(u), Detail: detail}
+}
+
+// grantable is the right to give and take role in a scope.
+func grantable(s account.Scope, r account.Role) need {
+	return func(h *hand) error {
+		if s.Org != "" && s.Org != h.Org.ID {
+			return account.Errorf(account.NotFound, "No such org in this account.")
+		}
+		if s.Team != "" {
+			if err := h.seesTeam(s.Team); err != nil {
+				return err
+			}
+			if account.HasRole(h.held, s, account.UserAdmin) {
+				return nil
+			}
+		}
+		if r == account.Owner {
+			if s.Org == "" {
+				return operator(h)
+			}
+			return owners(h)
+		}
+		if err := userAdmins(h); err != nil {
+			return err
+		}
+		if mine, _ := accountRole(h.held); s.Org == "" && r == account.Admin && !h.master && !h.holds(account.Owner) && account.Admin.Stronger(mine) {
+			return account.Errorf(account.Forbidden, "Nobody gives more than they hold: you are no administrator of this account.").Fix("Ask an owner.")
+		}
+		return nil
+	}
+}
+
+// seesTeam: a team of another org does not exist, and neither does any other team to somebody who manages users
+// of one team only (C-05).
+func (h *hand) seesTeam(id account.TeamID) error {
+	_, found, err := h.Team(h.Account.ID, id)
+	if err != nil {
+		return err
+	}
+	teamAdmin := slices.ContainsFunc(h.held, func(o account.Held) bool { return o.Scope.Team != "" && o.Role == account.UserAdmin })
+	hidden := teamAdmin && !account.HasRole(h.held, account.Scope{Org: h.Org.ID, Team: id}, account.UserAdmin) &&
+		!h.holds(account.Owner) && !h.holds(account.UserAdmin)
+	if !found || hidden {
+		return account.Errorf(account.NotFound, "%s has no such team.", h.Org.Name).At("/team")
+	}
+	return nil
+}
+
+// admits asks everything beside the actor's right.
+func (h *hand) admits(u account.User, held []account.Held, s account.Scope, r account.Role) error {
+	if s.Org == "" {
+		if r == account.Owner {
+			return h.seatForAccountOwner(u.ID)
+		}
+		return nil
+	}
+	limits := h.l.opt.Catalogue.Limits
+	if h.Org.Type == account.Individual {
+		others, err := h.OrgUsers(h.Account.ID, h.Org.ID, u.ID)
+		if err != nil {
+			return err
+		}
+		if others >= max(limits.UsersIndividual, 1) {
+			return account.Errorf(account.Conflict, "%s is an individual org: its one user is its owner.", h.Org.Name).Coded("individual_org").
+				Fix("Convert it to an enterprise org first.")
+		}
+	}
+	if service := r.Service(); service != "" && !slices.Contains(h.Org.Services, service) {
+		known, _ := h.l.opt.Catalogue.Service(service)
+		return account.Errorf(account.Conflict, "%s (%s) is not enabled on %s.", known.Label, service, h.Org.Name).Coded("service_not_enabled").
+			Fix("Enable %s on the org first.", service)
+	}
+	if r == account.Owner {
+		return h.seatForOrgOwner(u, held)
+	}
+	return nil
+}
+
+func (h *hand) seatForOrgOwner(u account.User, held []account.Held) error {
+	if role, _ := accountRole(held); account.Admin.Stronger(role) {
+		return account.Errorf(account.Conflict, "An owner of an org is an administrator of its account too, and %s is a %s.", u.Email, role).
+			Coded("account_admin_needed").Fix("Give the account role admin first.")
+	}
+	all, err := h.Holders(h.Account.ID, h.Org.ID, account.Owner)
+	if err != nil {
+		return err
+	}
+	others := slices.DeleteFunc(all, func(o account.User) bool { return o.ID == u.ID })
+	if limit := max(h.l.opt.Catalogue.Limits.OwnersPerOrg, 1); len(others) >= limit {
+		return account.Errorf(account.Conflict, "%s has its limit of %d owners.", h.Org.Name, limit).Coded("owner_limit").Fix("Remove one of them first.")
+	}
+	for _, o := range others {
+		if theirs, proposed := account.EmailDomain(o.Email), account.EmailDomain(u.Email); theirs != proposed {
+			return account.Errorf(account.Invalid, "All owners of an org have addresses of one domain: %s, and not %s.", theirs, proposed).
+				Coded("owner_domain").Fix("Propose somebody whose address ends in @%s.", theirs)
+		}
+	}
+	return nil
+}
+
+func (h *hand) seatForAccountOwner(u account.UserID) error {
+	all, err := h.Holders(h.Account.ID, "", account.Owner)
+	if err != nil {
+		return err
+	}
+	others := slices.DeleteFunc(all, func(o account.User) bool { return o.ID == u })
+	if limit := max(h.l.opt.Catalogue.Limits.OwnersPerAccount, 1); len(others) >= limit {
+		return account.Errorf(account.Conflict, "Account %s has its owner.", h.Account.Name).Coded("owner_limit").Fix("Use the account role admin.")
+	}
+	return nil
+}
+
+// spares keeps an org from losing what it cannot do without.
+func (h *hand) spares(u account.UserID, held []account.Held, s account.Scope, r account.Role) error {
+	after := rules.Change{Revoke: []rules.Sourced{h.byHand(s, r)}}.After(held)
+	if r == account.Owner && !account.HasRole(after, s, r) {
+		all, err := h.Holders(h.Account.ID, s.Org, account.Owner)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(all, func(o account.User) bool { return o.ID != u }) {
+			return account.Errorf(account.Conflict, "The last owner stays.").Coded("last_owner").Fix("Make somebody else an owner first.")
+		}
+	}
+	owner := account.HasRole(after, account.Scope{Org: h.Org.ID}, account.Owner)
+	if role, _ := accountRole(after); owner && account.Admin.Stronger(role) {
+		return account.Errorf(account.Conflict, "An owner of an org is an administrator of its account too.").Coded("account_admin_needed").
+			Fix("Withdraw the role of owner first.")
+	}
+	return nil
+}
+
+func heldByHand(held []account.Held, s account.Scope, r account.Role) bool {
+	for _, h := range held {
+		if h.Scope == s && h.Role == r {
+			return slices.ContainsFunc(h.Sources, func(o account.Source) bool { return o.Kind == account.SourceManual })
+		}
+	}
+	return false
+}
+
+func (h *hand) notByHand(held []account.Held, s account.Scope, r account.Role) error {
+	for _, o := range h.l.withOwnersRoles(h.Org, held) {
+		if o.Scope == s && o.Role == r {
+			if account.HasRole(held, s, r) {
+				return account.Errorf(account.NotFound, "%s is not held by hand but by %s.", r, o.Sources[0].Kind).Fix("Change the rule or group that gives it.")
+			}
+			return account.Errorf(account.NotFound, "%s follows from being an owner.", r).Fix("Withdraw the role of owner.")
+		}
+	}
+	return account.Errorf(account.NotFound, "%s is not held there.", r)
+}

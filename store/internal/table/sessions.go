@@ -1,0 +1,167 @@
+package table
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/account"
+)
+
+// A Session is a row: Digest stands for the Token, which is empty, and Sealed for the id token.
+type Session struct {
+	account.Session
+	Digest []byte
+	NameID *account.NameID
+	Sealed []byte
+}
+
+const sessionColumns = `s.account_id, s.id, s.digest, s.user_id, s.connection_id, s.subject, s.provider_session, s.created_at, s.seen_at, s.idle_until, s.expires_at`
+
+func sessionDest(r *Session, made, seen, idle, expires *int64) []any {
+	return []any{&r.Account, &r.ID, &r.Digest, &r.User, &r.Connection, &r.Subject, &r.ProviderSession, made, seen, idle, expires}
+}
+
+func scanSession(s scanner) (r Session, err error) {
+	var made, seen, idle, expires int64
+	err = s.Scan(sessionDest(&r, &made, &seen, &idle, &expires)...)
+	r.CreatedAt, r.SeenAt, r.IdleUntil, r.ExpiresAt = instant(made), instant(seen), instant(idle), instant(expires)
+	return r, err
+}
+
+// InsertSession writes a new one.
+func (tx *Tx) InsertSession(s Session) error {
+	name := ""
+	if s.NameID != nil {
+		text, err := json.Marshal(s.NameID)
+		if err != nil {
+			return err
+		}
+		name = string(text)
+	}
+	_, err := tx.exec(`
+		INSERT INTO sessions (account_id, id, digest, user_id, connection_id, subject, provider_session, name_id, id_token, created_at, seen_at, idle_until, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		s.Account, s.ID, s.Digest, s.User, s.Connection, s.Subject, s.ProviderSession, name, s.Sealed,
+		micros(s.CreatedAt), micros(s.SeenAt), micros(s.IdleUntil), micros(s.ExpiresAt))
+	return err
+}
+
+// A Visit is a live session with everything around it that can end it.
+type Visit struct {
+	Session
+	User       account.User
+	House      House
+	Connection account.Connection // without settings
+	Tenancy    account.Tenancy    // without role and sources
+	Groups     account.GroupSet   // last seen at the connection
+	Rules      int64              // revision of the active rules
+}
+
+// Visit reads the live session that a digest belongs to, of an active person with an active tenancy, through a connection that is on.
+func (tx *Tx) Visit(digest []byte, at time.Time) (Visit, bool, error) {
+	return one(tx, scanVisit, `
+		SELECT `+houseColumns+`, `+sessionColumns+`, u.id, u.email, u.name, u.state, u.created_at,
+		       c.account_id, c.name, c.live_revision, t.status, t.since,
+		       COALESCE(i.groups_state, ''), COALESCE(i.groups, '[]'), COALESCE(i.groups_why, ''), COALESCE(i.groups_source, ''), COALESCE(r.revision, 0)
+		  FROM sessions s
+		  JOIN users u ON u.id = s.user_id
+		  JOIN accounts a ON a.id = s.account_id
+		  JOIN orgs o ON o.account_id = s.account_id
+		  JOIN connections c ON c.id = s.connection_id
+		  JOIN tenancies t ON t.account_id = s.account_id AND t.user_id = s.user_id
+		  LEFT JOIN login_identities i ON i.account_id = c.account_id AND i.connection_id = s.connection_id AND i.subject = s.subject
+		  LEFT JOIN rule_sets r ON r.account_id = s.account_id
+		 WHERE s.digest = $1 AND s.expires_at > $2 AND s.idle_until > $2
+		   AND u.state = 'active' AND t.status = 'active' AND c.enabled`, digest, micros(at))
+}
+
+func scanVisit(s scanner) (v Visit, err error) {
+	var made, seen, idle, expires, userMade, since int64
+	var groups string
+	dest := append(sessionDest(&v.Session, &made, &seen, &idle, &expires),
+		&v.User.ID, &v.User.Email, &v.User.Name, &v.User.State, &userMade,
+		&v.Connection.Account, &v.Connection.Name, &v.Connection.LiveRevision, &v.Tenancy.Status, &since,
+		&v.Groups.State, &groups, &v.Groups.Why, &v.Groups.Source, &v.Rules)
+	if v.House, err = scanHouse(withTail(s, dest...)); err != nil {
+		return v, err
+	}
+	v.CreatedAt, v.SeenAt, v.IdleUntil, v.ExpiresAt = instant(made), instant(seen), instant(idle), instant(expires)
+	v.User.CreatedAt, v.Tenancy.Since = instant(userMade), instant(since)
+	v.Connection.ID, v.Connection.Enabled = v.Session.Connection, true
+	v.Tenancy.Account, v.Tenancy.User = v.Session.Account, v.User.ID
+	return v, groupValues(groups, &v.Groups)
+}
+
+func groupValues(text string, g *account.GroupSet) error {
+	if text == "[]" || text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), &g.Values)
+}
+
+// TouchSession moves the idle limit of a session.
+func (tx *Tx) TouchSession(id account.SessionID, seen, idle time.Time) error {
+	_, err := tx.exec(`UPDATE sessions SET seen_at = $2, idle_until = $3 WHERE id = $1 AND seen_at < $2`, id, micros(seen), micros(idle))
+	return err
+}
+
+// SessionByDigest reads one, live or not.
+func (tx *Tx) SessionByDigest(digest []byte) (Session, bool, error) {
+	return one(tx, scanSession, `SELECT `+sessionColumns+` FROM sessions s WHERE s.digest = $1`, digest)
+}
+
+// MoveSession puts a session into another account under another token; it is false when the old token no longer stands.
+func (tx *Tx) MoveSession(id account.SessionID, old, digest []byte, to account.AccountID) (bool, error) {
+	n, err := tx.exec(`UPDATE sessions SET digest = $3, account_id = $4 WHERE id = $1 AND digest = $2`, id, old, digest, to)
+	return n > 0, err
+}
+
+// EndSession removes the session of a digest and gives it back with what the provider's logout needs.
+func (tx *Tx) EndSession(digest []byte) (Session, bool, error) {
+	return one(tx, func(s scanner) (r Session, err error) {
+		var name string
+		var made, seen, idle, expires int64
+		if err = s.Scan(append(sessionDest(&r, &made, &seen, &idle, &expires), &name, &r.Sealed)...); err != nil {
+			return r, err
+		}
+		r.CreatedAt, r.SeenAt, r.IdleUntil, r.ExpiresAt = instant(made), instant(seen), instant(idle), instant(expires)
+		if name != "" {
+			r.NameID = new(account.NameID)
+			err = json.Unmarshal([]byte(name), r.NameID)
+		}
+		return r, err
+	}, `
+		DELETE FROM sessions WHERE digest = $1
+		RETURNING account_id, id, digest, user_id, connection_id, subject, provider_session, created_at, seen_at, idle_until, expires_at, name_id, id_token`, digest)
+}
+
+// EndSessionsOf removes the sessions of a connection that a provider names. An empty subject or provider session stands for any;
+// one of them has to be given.
+func (tx *Tx) EndSessionsOf(c account.ConnectionID, subject, providerSession string) (int64, error) {
+	return tx.exec(`
+		DELETE FROM sessions
+		 WHERE connection_id = $1 AND ($2 <> '' OR $3 <> '')
+		   AND ($2 = '' OR subject = $2) AND ($3 = '' OR provider_session = $3)`, c, subject, providerSession)
+}
+
+// EndSessionsOfUser removes all of a person.
+func (tx *Tx) EndSessionsOfUser(u account.UserID) (int64, error) {
+	return tx.exec(`DELETE FROM sessions WHERE user_id = $1`, u)
+}
+
+// EndSessionsOfConnection removes all that came through a connection.
+func (tx *Tx) EndSessionsOfConnection(c account.ConnectionID) (int64, error) {
+	return tx.exec(`DELETE FROM sessions WHERE connection_id = $1`, c)
+}
+
+// SessionsAfter pages through the sessions that hold a sealed id token.
+func (tx *Tx) SessionsAfter(id account.SessionID, n int) ([]Session, error) {
+	return list(tx, func(s scanner) (r Session, err error) { return r, s.Scan(&r.ID, &r.Connection, &r.Sealed) }, `
+		SELECT id, connection_id, id_token FROM sessions WHERE id > $1 AND id_token IS NOT NULL ORDER BY id LIMIT $2`, id, n)
+}
+
+// ResealSession replaces the sealed id token.
+func (tx *Tx) ResealSession(id account.SessionID, sealed []byte) error {
+	_, err := tx.exec(`UPDATE sessions SET id_token = $2 WHERE id = $1`, id, sealed)
+	return err
+}
