@@ -176,7 +176,7 @@ var faultList = []FaultInfo{
 	{XSW7, "saml", "", "Signature wrapping 7: forged assertion in Extensions."},
 	{XSW8, "saml", "", "Signature wrapping 8: forged assertion > Signature > Object > signed one."},
 	{DuplicateID, "saml", "", "Response and Assertion carry the same ID."},
-	{CommentInNameID, "saml", "", "NameID reads victim@domain<!---->.evil.example: signed by the provider, cut short by careless readers."},
+	{CommentInNameID, "saml", "", "NameID reads `victim@domain<!---->.evil.example`: signed by the provider, cut short by careless readers."},
 	{Doctype, "saml", "", "A DOCTYPE with an entity stands before the root."},
 	{NoNameID, "saml", "", "Subject without NameID."},
 	{EmptyNameID, "saml", "", "NameID with no text."},
