@@ -19,7 +19,7 @@ func digest(value string) []byte {
 // StartFlow remembers a started sign-in. The caller fills Connection, Which, RequestID, Nonce, Verifier, Issuer,
 // Next, LoginHint, Test, TestBy and Browser ("" makes a fresh one); the answer has ID, Handle, Browser and times too.
 // A disabled connection (code connection_disabled) or one without that version (not_live, no_draft) is refused with Conflict. In a test
-// a pending diagnosis is made as well.
+// a pending diagnosis is made as well, unless Diagnosis names one already.
 func (l *Ledger) StartFlow(ctx context.Context, f account.Flow) (account.Flow, error) {
 	if f.Which == account.Draft && !f.Test {
 		return f, account.Errorf(account.Invalid, "A draft can only be tested.")
@@ -29,7 +29,8 @@ func (l *Ledger) StartFlow(ctx context.Context, f account.Flow) (account.Flow, e
 	if f.Browser == "" {
 		f.Browser = l.random(16)
 	}
-	if f.Test {
+	begins := f.Test && f.Diagnosis == "" // otherwise a test under way goes on in the browser that opened its link
+	if begins {
 		f.Diagnosis = account.NewID[account.DiagnosisID](now, l.opt.Random)
 	}
 	f.CreatedAt, f.ExpiresAt = now, now.Add(l.opt.FlowAge)
@@ -50,7 +51,7 @@ func (l *Ledger) StartFlow(ctx context.Context, f account.Flow) (account.Flow, e
 				return err
 			}
 		}
-		if err := tx.InsertFlow(row); err != nil || !f.Test {
+		if err := tx.InsertFlow(row); err != nil || !begins {
 			return err
 		}
 		edition := ""
