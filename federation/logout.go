@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/federation/saml"
@@ -133,33 +134,50 @@ func (d *Door) SLO(w http.ResponseWriter, r *http.Request) error {
 
 // loggedOut ends the sessions that a provider names and tells it so.
 func (d *Door) loggedOut(w http.ResponseWriter, r *http.Request, c account.Connection, sp saml.SP, asked saml.Logout) error {
-	s := *c.Live.SAML
-	until := asked.NotOnOrAfter.Add(s.ClockSkew())
-	failed := false
-	if len(asked.SessionIndexes) == 0 {
-		subject := saml.SubjectOf(*c.Live, asked.NameID)
-		if subject == "" {
-			failed = true // this connection tells people apart by an attribute, which a logout request does not carry
-		} else if _, err := d.ledger.EndSessions(r.Context(), actor(r.Context(), c.ID), c.ID, subject, "", asked.ID, until); err != nil {
-			return err
-		}
-	}
-	for i, index := range asked.SessionIndexes {
-		message := fmt.Sprintf("%s/%d", asked.ID, i)
-		if _, err := d.ledger.EndSessions(r.Context(), actor(r.Context(), c.ID), c.ID, "", index, message, until); err != nil {
-			return err
-		}
+	known, err := d.endNamed(r, c, asked)
+	if err != nil {
+		return err
 	}
 	if _, err := session.FromRequest(d.ledger, r); account.KindOf(err) == account.Unauthorized {
 		session.Clear(w)
 	}
-	out, err := saml.AnswerLogout(sp, s, saml.LogoutReply{
-		ID: saml.NewRequestID(d.random), Now: d.now(), InResponseTo: asked.ID, RelayState: asked.RelayState, Failed: failed,
+	out, err := saml.AnswerLogout(sp, *c.Live.SAML, saml.LogoutReply{
+		ID: saml.NewRequestID(d.random), Now: d.now(), InResponseTo: asked.ID, RelayState: asked.RelayState, Failed: !known,
 	})
 	if err != nil { // a provider without an address for answers: the sessions have ended all the same
 		return see(w, r, "/signed-out")
 	}
 	return send(w, r, out, "Back to "+provider(c))
+}
+
+// endNamed ends what a logout request names: single sessions, or all of a person. known is false when the
+// connection tells people apart by something that the request does not carry.
+func (d *Door) endNamed(r *http.Request, c account.Connection, asked saml.Logout) (known bool, err error) {
+	subject := saml.SubjectOf(*c.Live, asked.NameID)
+	until := asked.NotOnOrAfter.Add(c.Live.SAML.ClockSkew())
+	if len(asked.SessionIndexes) == 0 {
+		if subject == "" {
+			return false, nil
+		}
+		_, err := d.end(r, c, subject, "", asked.ID, until)
+		return true, err
+	}
+	for i, index := range asked.SessionIndexes {
+		if _, err := d.end(r, c, "", index, fmt.Sprintf("%s/%d", asked.ID, i), until); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// end ends sessions once per message. A repeated message ends nothing more, and that is no error: providers
+// repeat themselves.
+func (d *Door) end(r *http.Request, c account.Connection, subject, providerSession, message string, until time.Time) (int, error) {
+	n, err := d.ledger.EndSessions(r.Context(), actor(r.Context(), c.ID), c.ID, subject, providerSession, message, until)
+	if e, ok := errorIn(err); ok && e.Code == codeUsed {
+		return 0, nil
+	}
+	return n, err
 }
 
 // refusedLogout leaves a trace for the administrator; the sender learns nothing.
@@ -192,7 +210,7 @@ func (d *Door) BackchannelLogout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return logoutError(w, r, err)
 	}
-	n, err := d.ledger.EndSessions(r.Context(), actor(r.Context(), c.ID), c.ID, t.Subject, t.Session, t.JTI, t.Until)
+	n, err := d.end(r, c, t.Subject, t.Session, t.JTI, t.Until)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func (d *Door) Callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !c.Enabled {
+		return d.switchedOff(w, r, c, account.Flow{})
+	}
 	values, err := d.callbackValues(w, r)
 	if err != nil {
 		return err
@@ -53,7 +56,7 @@ func (d *Door) Callback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := c.Version(f.Which)
-	if s == nil || s.Protocol != account.OIDC || !c.Enabled && !f.Test {
+	if s == nil || s.Protocol != account.OIDC {
 		return d.switchedOff(w, r, c, f)
 	}
 	key, err := d.clientKey(r, c)

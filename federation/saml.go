@@ -62,6 +62,9 @@ func (d *Door) ACS(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !c.Enabled {
+		return d.switchedOff(w, r, c, account.Flow{})
+	}
 	in, bad := d.message(w, r, "SAMLResponse")
 	if bad != nil {
 		return d.refuse(w, r, c, account.Flow{}, refusal(*bad))
@@ -77,7 +80,7 @@ func (d *Door) ACS(w http.ResponseWriter, r *http.Request) error {
 		f.Which = account.Live
 	}
 	s := c.Version(f.Which)
-	if s == nil || s.SAML == nil || !c.Enabled && !f.Test {
+	if s == nil || s.SAML == nil {
 		return d.switchedOff(w, r, c, f)
 	}
 	sp, err := d.sp(r, c)

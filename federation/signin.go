@@ -75,7 +75,7 @@ func (d *Door) Login(w http.ResponseWriter, r *http.Request) error {
 // start remembers the flow and sends the browser to the provider. The caller fills what the flow is for.
 func (d *Door) start(w http.ResponseWriter, r *http.Request, c account.Connection, f account.Flow) error {
 	s := c.Version(f.Which)
-	if s == nil || !c.Enabled && !f.Test {
+	if s == nil || !c.Enabled {
 		return noConnection()
 	}
 	f.Browser = session.Browser(r)
