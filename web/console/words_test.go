@@ -157,8 +157,10 @@ func TestTheResultSaysWhatWouldChange(t *testing.T) {
 	}
 }
 
-func tested2(d account.Diagnosis, n names) (account.Diagnosis, names, account.Catalogue) {
-	return d, n, catalogue
+// shown is the result page of the test as it is.
+func shown() page.LoginTestResult {
+	d, n := tested()
+	return result(d, n, catalogue)
 }
 
 // REQ K-13 T-10: the values stand there as the provider spells them, with what people call them.
