@@ -171,7 +171,7 @@ func (j *judge) providerError(v url.Values) error {
 	return j.fail(check(account.StepResponse, "provider_error", "The provider lets the person in", "a code", strings.TrimSuffix(code+": "+description, ": "), providerFixes(code, description)))
 }
 
-// providerFixes reads what the provider complains of (OC 3.1.2.6; Entra's AADSTS numbers).
+// providerFixes reads what the provider complains of (OC §3.1.2.6; Entra's AADSTS numbers).
 func providerFixes(code, description string) map[account.IdPKind]string {
 	entra := "Look up the AADSTS number in the sign-in logs of Entra."
 	for number, text := range map[string]string{

@@ -43,14 +43,14 @@ func (j *judge) identify(ctx context.Context, t tokens) (*account.Login, error) 
 	return login, nil
 }
 
-// compareACR only warns: acr_values is a wish of ours, not a demand (OC 3.1.2.1).
+// compareACR only warns: acr_values is a wish of ours, not a demand (OC §3.1.2.1).
 func (j *judge) compareACR(acr string) {
 	if len(j.o.ACRValues) > 0 && !slices.Contains(j.o.ACRValues, acr) {
 		j.warn(check(account.StepIdentity, "acr", "The person authenticated as asked", strings.Join(j.o.ACRValues, " or "), clip(acr, 100), fixes("Demand the method in your provider's sign-in policy for this application.")))
 	}
 }
 
-// sessionOf is sid (Back-Channel Logout 1.0 §2.1). AD FS uses the name for the person's Windows security
+// sessionOf is sid (OB §2.1). AD FS uses the name for the person's Windows security
 // identifier, which is no session.
 func sessionOf(claims object) string {
 	sid := text(claims, "sid")
@@ -62,7 +62,7 @@ func sessionOf(claims object) string {
 
 func (j *judge) checkSub() error {
 	sub, isText := j.claims["sub"].(string)
-	if isText && sub != "" && utf8.RuneCountInString(sub) <= 255 { // OC 2
+	if isText && sub != "" && utf8.RuneCountInString(sub) <= 255 { // OC §2
 		return nil
 	}
 	return j.fail(check(account.StepIdentity, "subject", "The token says who it is about", "sub, a text of 1 to 255 characters", clip(fmt.Sprint(j.claims["sub"]), 80), fixes("The provider has to send sub.")))

@@ -28,7 +28,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/egress"
 )
 
-// How we authenticate at the token endpoint (OC 9). none is a public client, which PKCE alone protects.
+// How we authenticate at the token endpoint (OC §9). none is a public client, which PKCE alone protects.
 const (
 	methodBasic = "client_secret_basic"
 	methodPost  = "client_secret_post"
@@ -76,7 +76,7 @@ func (j *judge) exchange(ctx context.Context) (tokens, error) {
 }
 
 // method chooses how to authenticate: the setting, then what is known to work, then what the provider
-// announces (Discovery 1.0 §3: basic when it says nothing).
+// announces (OD §3: basic when it says nothing).
 func (rp *RP) method(p *provider, o account.OIDCSettings, key account.SPKey) string {
 	switch {
 	case o.AuthMethod != "":
@@ -136,7 +136,7 @@ func authenticate(conf *oauth2.Config, method string, o account.OIDCSettings, ke
 	return nil, nil
 }
 
-// clientAssertion makes the JWT that stands for a client secret (OC 9, RFC 7523 §3): one minute long, used
+// clientAssertion makes the JWT that stands for a client secret (OC §9, RFC 7523 §3): one minute long, used
 // once. Entra finds our certificate by x5t, others our key by kid.
 func clientAssertion(key account.SPKey, clientID, audience string, algs []string, now time.Time) (string, error) {
 	block, _ := pem.Decode([]byte(key.Private.Reveal()))

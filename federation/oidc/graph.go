@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,8 @@ const (
 	directoryMax   = 50_000 // groups of one person
 	directoryWait  = 5 * time.Second
 	// graphCap is where Graph's getMember… actions end; at it the paged list is read instead.
-	graphCap = 2046
+	graphCap     = 2046
+	graphTooMany = "Directory_ResultSizeLimitExceeded"
 )
 
 // directoryPass is an access token of ours for a directory, kept while it is good.
@@ -99,13 +101,11 @@ func (j *judge) readGraph(ctx context.Context, oid string) ([]any, error) {
 	base := j.graphBase()
 	person := base + "/users/" + url.PathEscape(oid)
 	ids, err := j.graphPages(ctx, base, http.MethodPost, person+"/getMemberObjects", `{"securityEnabledOnly":false}`)
-	var status *statusError
-	tooMany := errors.As(err, &status) && (status.code == http.StatusBadRequest || status.code == http.StatusNotFound ||
-		status.code == http.StatusMethodNotAllowed || status.code == http.StatusNotImplemented)
 	if err == nil && len(ids) < graphCap {
 		return ids, nil
 	}
-	if err != nil && !tooMany {
+	var status *statusError
+	if err != nil && !(errors.As(err, &status) && (status.word == graphTooMany || slices.Contains([]int{400, 404, 405, 501}, status.code))) {
 		return nil, err
 	}
 	return j.graphPages(ctx, base, http.MethodGet, person+"/transitiveMemberOf?$select=id&$top=999", "")
@@ -170,13 +170,16 @@ func (j *judge) graphCall(ctx context.Context, method, target, body string) (obj
 	}
 	answer, _, err := j.rp.directory(ctx, method, target, "Bearer "+token.Reveal(), body)
 	var status *statusError
-	if errors.As(err, &status) && kept && (status.code == http.StatusUnauthorized || status.code == http.StatusForbidden) {
+	denied := func() bool {
+		return errors.As(err, &status) && status.word != graphTooMany && (status.code == http.StatusUnauthorized || status.code == http.StatusForbidden)
+	}
+	if kept && denied() {
 		if token, _, err = j.graphToken(ctx, true); err != nil {
 			return nil, err
 		}
 		answer, _, err = j.rp.directory(ctx, method, target, "Bearer "+token.Reveal(), body)
 	}
-	if errors.As(err, &status) && (status.code == http.StatusUnauthorized || status.code == http.StatusForbidden) {
+	if denied() {
 		return nil, account.Errorf(account.Forbidden, "Graph refuses to list groups (status %d): the application lacks the permission or its consent.", status.code).
 			Fix("API permissions > Microsoft Graph > Application permissions: add GroupMember.Read.All and User.ReadBasic.All, then Grant admin consent.").Because(err)
 	}
@@ -214,7 +217,8 @@ func (j *judge) graphToken(ctx context.Context, fresh bool) (token account.Secre
 	if err != nil {
 		return account.Secret{}, false, tokenRefused(conf.Endpoint.TokenURL, err, j.o.ClientSecret.Reveal())
 	}
-	life := min(time.Duration(t.ExpiresIn)*time.Second, time.Hour)
+	seconds, _ := strconv.ParseFloat(fmt.Sprint(t.Extra("expires_in")), 64) // a number, or a text with one
+	life := time.Duration(min(max(seconds, 0), 3600)) * time.Second
 	pass := directoryPass{token: account.NewSecret(t.AccessToken), until: j.now.Add(life - time.Minute)}
 	j.rp.apps.Add(name, pass)
 	return pass.token, false, nil
@@ -230,8 +234,20 @@ func tokenRefused(target string, err error, secrets ...string) error {
 		strings.TrimSuffix(clip(hide(re.ErrorCode, secrets), 60)+": "+clip(hide(re.ErrorDescription, secrets), 200), ": "))
 }
 
-// statusError is a directory's answer that is not 200.
-type statusError struct{ code int }
+// statusError is a directory's answer that is not 200, with the word that names the error.
+type statusError struct {
+	code int
+	word string
+}
+
+func newStatusError(code int, body []byte) *statusError {
+	e := &statusError{code: code}
+	if o, err := readObject(body); err == nil {
+		inner, _ := o["error"].(object)
+		e.word = clip(text(inner, "code"), 60)
+	}
+	return e
+}
 
 func (e *statusError) Error() string { return fmt.Sprintf("status %d", e.code) }
 
@@ -264,9 +280,9 @@ func (rp *RP) directory(ctx context.Context, method, target, authorization, body
 		data, err := egress.Read(resp, maxToken)
 		switch {
 		case resp.StatusCode == http.StatusTooManyRequests:
-			return nil, nil, account.Errorf(account.TooMany, "The directory asks us to come back later (status 429).").Because(&statusError{429})
+			return nil, nil, account.Errorf(account.TooMany, "The directory asks us to come back later (status 429).").Because(newStatusError(resp.StatusCode, data))
 		case resp.StatusCode != http.StatusOK:
-			return nil, nil, account.Errorf(account.Unavailable, "The directory answers with status %d.", resp.StatusCode).Because(&statusError{resp.StatusCode})
+			return nil, nil, account.Errorf(account.Unavailable, "The directory answers with status %d.", resp.StatusCode).Because(newStatusError(resp.StatusCode, data))
 		case err != nil:
 			return nil, nil, egress.Explain(target, err)
 		}

@@ -63,7 +63,7 @@ func (j *judge) groupClaim(names []string) (v any, name, source string, found bo
 }
 
 // overage is whether the provider left the groups out because there are too many: Entra names them in
-// _claim_names (OC 5.6.2), with or without _claim_sources, or sends hasgroups. Where the sources point to
+// _claim_names (OC §5.6.2), with or without _claim_sources, or sends hasgroups. Where the sources point to
 // is nobody's business: that address is the provider's choice and is never fetched.
 func (j *judge) overage(names []string) bool {
 	for _, claims := range []object{j.claims, j.info} {

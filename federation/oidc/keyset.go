@@ -255,7 +255,7 @@ func (p *pinned) VerifySignature(ctx context.Context, token string) ([]byte, err
 }
 
 // withoutClaimNames hides _claim_names from go-oidc, which refuses a token whose sources are missing, as
-// Entra sends them at overage (OC 5.6.2). Nothing here ever follows a source; groups.go reads the marker
+// Entra sends them at overage (OC §5.6.2). Nothing here ever follows a source; groups.go reads the marker
 // from the full payload.
 func withoutClaimNames(payload []byte) []byte {
 	if !bytes.Contains(payload, []byte("_claim_")) {

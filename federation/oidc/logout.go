@@ -28,7 +28,7 @@ type LogoutToken struct {
 	Until    time.Time // from here on the token is refused anyway
 }
 
-// Logout verifies a logout token (Back-Channel Logout 1.0 §2.6): signature, algorithm, typ, iss, aud, iat, exp,
+// Logout verifies a logout token (OB §2.6): signature, algorithm, typ, iss, aud, iat, exp,
 // events, no nonce, jti, sub or sid. Whether the jti was seen before is the ledger's question (§2.6 step 8).
 // Errors are *account.Error: Invalid for the token, Unavailable when the provider's keys cannot be had.
 func (rp *RP) Logout(ctx context.Context, c account.Connection, s account.Settings, token string) (LogoutToken, error) {
@@ -59,7 +59,7 @@ func (rp *RP) logoutClaims(ctx context.Context, o account.OIDCSettings, p *provi
 	if err != nil {
 		return nil, refuseLogout("form", "The logout token is no signed JWT: "+err.Error()+".", err)
 	}
-	// Back-Channel Logout 1.0 §2.4: typ should be logout+jwt; what existed before the registration sends JWT or nothing.
+	// OB §2.4: typ should be logout+jwt; what existed before the registration sends JWT or nothing.
 	typ, isText := header["typ"].(string)
 	if _, has := header["typ"]; has && (!isText || !slices.Contains([]string{"logout+jwt", "application/logout+jwt", "jwt"}, strings.ToLower(typ))) {
 		return nil, refuseLogout("type", "The token is of another type.", nil)
@@ -133,7 +133,7 @@ func (rp *RP) readLogout(s account.Settings, claims object) (LogoutToken, error)
 	return t, nil
 }
 
-// EndSession makes the URL that ends the session at the provider too (RP-Initiated Logout 1.0 §2). ok is false
+// EndSession makes the URL that ends the session at the provider too (OL §2). ok is false
 // when the provider has no such endpoint or cannot be asked; then signing out here is all there is.
 func (rp *RP) EndSession(ctx context.Context, s account.OIDCSettings, idTokenHint account.Secret, postLogoutURI, state string) (logoutURL string, ok bool) {
 	p, err := rp.provider(ctx, s, "")

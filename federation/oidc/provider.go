@@ -96,7 +96,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Discovered is what a provider says about itself (OpenID Connect Discovery 1.0 §3), as far as the
+// Discovered is what a provider says about itself (OD §3), as far as the
 // wizard shows it, and which keys it has.
 type Discovered struct {
 	Issuer                string
@@ -170,7 +170,7 @@ func (rp *RP) fetchProvider(ctx context.Context, issuer, tenant, appID string) (
 	if err := checkIssuer(issuer); err != nil {
 		return nil, err
 	}
-	// OpenID Connect Discovery 1.0 §4.1: a trailing slash of the issuer is removed first.
+	// OD §4.1: a trailing slash of the issuer is removed first.
 	target := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 	if appID != "" {
 		target += "?appid=" + url.QueryEscape(appID)
@@ -256,7 +256,7 @@ func checkIssuer(issuer string) error {
 		return refuse("An OpenID connection needs an issuer.")
 	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
 		return refuse("Expected the issuer as an https URL, received %q.", clip(issuer, 200))
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil: // OpenID Connect Discovery 1.0 §3
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil: // OD §3
 		return refuse("An issuer has no query, fragment or user name, %q has.", clip(u.Redacted(), 200))
 	case strings.Contains(u.Path, "/.well-known/"):
 		return refuse("That is the address of the discovery document. The issuer is the part before %q.", "/.well-known/")

@@ -38,7 +38,7 @@ func (rp *RP) Start(ctx context.Context, s account.OIDCSettings, kind account.Id
 	conf := oauth2.Config{ClientID: s.ClientID, RedirectURL: r.RedirectURI, Scopes: scopes(s), Endpoint: oauth2.Endpoint{AuthURL: p.AuthorizationEndpoint}}
 	opts := []oauth2.AuthCodeOption{
 		oauth2.S256ChallengeOption(r.Verifier.Reveal()), // RFC 7636 §4.2
-		oauth2.SetAuthURLParam("nonce", r.Nonce),        // OC 3.1.2.1
+		oauth2.SetAuthURLParam("nonce", r.Nonce),        // OC §3.1.2.1
 	}
 	set := func(name, value string) {
 		if value != "" {

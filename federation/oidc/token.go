@@ -27,7 +27,7 @@ const (
 	maxLife = 366 * 24 * time.Hour
 )
 
-// verify judges the ID token (OC 3.1.3.7) and leaves its claims in j.claims. go-oidc verifies first; then
+// verify judges the ID token (OC §3.1.3.7) and leaves its claims in j.claims. go-oidc verifies first; then
 // each check is made again in our own words, because the library leaves some out (nonce, azp, iat, typ) and
 // an administrator needs to hear which one failed. Both have to agree.
 func (j *judge) verify(ctx context.Context, t tokens) error {
@@ -234,7 +234,7 @@ func (j *judge) checkTimes() error {
 	return nil
 }
 
-// checkAuthTime obeys max_age (OC 3.1.2.1, 3.1.3.7 step 13).
+// checkAuthTime obeys max_age (OC §3.1.2.1, 3.1.3.7 step 13).
 func (j *judge) checkAuthTime() error {
 	if j.o.MaxAge <= 0 {
 		return nil
@@ -260,7 +260,7 @@ func (j *judge) checkAudience() error {
 			fixes("Set the connection's client id to that of the application in your provider.")))
 	}
 	azp, hasAZP := j.claims["azp"]
-	if (hasAZP && azp != j.o.ClientID) || (!hasAZP && len(aud) > 1) { // OC 3.1.3.7 steps 4 and 5, both as MUST
+	if (hasAZP && azp != j.o.ClientID) || (!hasAZP && len(aud) > 1) { // OC §3.1.3.7 steps 4 and 5, both as MUST
 		return j.fail(check(account.StepAudience, "authorized_party", "The token was made at this connection's request", "azp "+j.o.ClientID, clip(fmt.Sprint("azp ", or(text(j.claims, "azp"), "none"), ", aud ", aud), 200),
 			fixes("Register an application of its own for this connection.")))
 	}
@@ -270,7 +270,7 @@ func (j *judge) checkAudience() error {
 
 func (j *judge) checkNonce() error {
 	nonce, want := text(j.claims, "nonce"), j.cb.Flow.Nonce
-	if subtle.ConstantTimeCompare([]byte(nonce), []byte(want)) == 1 { // OC 3.1.3.7 step 11
+	if subtle.ConstantTimeCompare([]byte(nonce), []byte(want)) == 1 { // OC §3.1.3.7 step 11
 		j.pass(account.StepAudience, "nonce", "Nonce", "the one that was sent")
 		return nil
 	}
@@ -281,7 +281,7 @@ func (j *judge) checkNonce() error {
 	return j.fail(check(account.StepAudience, "nonce", "The token answers this sign-in", "the nonce that was sent", received, fixes("Start again from the sign-in page. If it stays, the provider does not return the nonce, which it must.")))
 }
 
-// checkHashes compares the hashes that tie the token to what came with it (OC 3.1.3.6, 3.3.2.11).
+// checkHashes compares the hashes that tie the token to what came with it (OC §3.1.3.6, 3.3.2.11).
 func (j *judge) checkHashes(t tokens) error {
 	for claim, value := range map[string]string{"at_hash": t.access, "c_hash": j.cb.Values.Get("code"), "s_hash": j.cb.Values.Get("state")} {
 		got, has := j.claims[claim]
@@ -292,7 +292,7 @@ func (j *judge) checkHashes(t tokens) error {
 	return nil
 }
 
-// halfHash is the left half of the hash that goes with alg (OC 3.1.3.6); Ed25519's is SHA-512.
+// halfHash is the left half of the hash that goes with alg (OC §3.1.3.6); Ed25519's is SHA-512.
 func halfHash(alg, value string) string {
 	var sum []byte
 	switch {

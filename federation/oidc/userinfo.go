@@ -11,7 +11,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/egress"
 )
 
-// askUserinfo fills j.info when the connection wants it (OC 5.3). A provider that does not answer costs the
+// askUserinfo fills j.info when the connection wants it (OC §5.3). A provider that does not answer costs the
 // claims and not the sign-in; one that answers about somebody else costs the sign-in (OIDC-U2).
 func (j *judge) askUserinfo(ctx context.Context, access string) error {
 	if !j.wantsUserinfo() || j.p.UserinfoEndpoint == "" || access == "" {
@@ -23,7 +23,7 @@ func (j *judge) askUserinfo(ctx context.Context, access string) error {
 		j.warn(check(account.StepIdentity, "userinfo", "The userinfo endpoint answers", j.p.UserinfoEndpoint, err.Message, fixes(or(err.Help, "Send the claims in the ID token, or look at the provider's log."))))
 		return nil
 	}
-	if sub, isText := info["sub"].(string); !isText || sub != text(j.claims, "sub") { // OC 5.3.2
+	if sub, isText := info["sub"].(string); !isText || sub != text(j.claims, "sub") { // OC §5.3.2
 		return j.fail(check(account.StepIdentity, "userinfo_subject", "Userinfo is about the same person", text(j.claims, "sub"), clip(fmt.Sprint(info["sub"]), 100), fixes("Start again from the sign-in page; if it stays, the provider's userinfo endpoint is wrong.")))
 	}
 	j.info = info
@@ -79,7 +79,7 @@ func (j *judge) fetchUserinfo(ctx context.Context, access string) (object, *acco
 	return info, nil
 }
 
-// signedUserinfo verifies an answer that is a JWT as strictly as an ID token (OC 5.3.2): our algorithms, the
+// signedUserinfo verifies an answer that is a JWT as strictly as an ID token (OC §5.3.2): our algorithms, the
 // provider's keys, iss and aud.
 func (j *judge) signedUserinfo(ctx context.Context, raw string) (object, *account.Error) {
 	refuse := func(why string, err error) (object, *account.Error) {
