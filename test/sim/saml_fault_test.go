@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -209,9 +210,12 @@ func TestKeyRollover(t *testing.T) {
 	}
 }
 
+// spKey is made once: RSA keys take their time.
+var spKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 func spCertificate(t testing.TB) (*rsa.PrivateKey, string) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := spKey()
 	if err != nil {
 		t.Fatal(err)
 	}

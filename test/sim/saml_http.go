@@ -142,7 +142,7 @@ func (t *Tenant) finishSAML(w http.ResponseWriter, r *http.Request, flow samlFlo
 	}
 	s := t.enter(w, r, u)
 	t.mu.Lock()
-	s.SAML = append(s.SAML, samlSeat{flow.in.App, m.SessionIndex})
+	s.SAML = append(s.SAML, samlSeat{or(flow.in.App, flow.in.Audience), m.SessionIndex, m.NameID, m.NameIDFormat})
 	t.mu.Unlock()
 	t.post(w, m.ACS, field{"SAMLResponse", m.Base64}, field{"RelayState", m.RelayState})
 }
@@ -178,26 +178,16 @@ func (t *Tenant) serveSLO(w http.ResponseWriter, r *http.Request) {
 	}
 	ended := t.endSessions(func(s *browserSession) bool {
 		return slices.ContainsFunc(s.SAML, func(seat samlSeat) bool {
-			return seat.App == app.EntityID && (req.SessionIndex == nil && t.namedBy(s.User, app, req.NameID.Value) || req.SessionIndex != nil && seat.SessionIndex == req.SessionIndex.Value)
+			return seat.App == app.EntityID && seat.NameID == req.NameID.Value && (req.SessionIndex == nil || seat.SessionIndex == req.SessionIndex.Value)
 		})
 	})
 	t.tellClients(r.Context(), ended, "")
-	m, err := t.LogoutResponse(app.EntityID, req.ID, in.relayState)
+	m, err := t.LogoutResponse(Logout{App: app.EntityID, RequestID: req.ID, RelayState: in.relayState})
 	if err != nil {
 		t.fail(w, http.StatusBadRequest, "No answer could be made", err.Error())
 		return
 	}
 	t.sendLogout(w, r, app, m, "SAMLResponse", in.relayState)
-}
-
-// namedBy says whether a NameID is the one an application knows a user by.
-func (t *Tenant) namedBy(email string, app SAMLApp, value string) bool {
-	u, ok := t.User(email)
-	if !ok {
-		return false
-	}
-	m := t.newMaker(u, app, SAMLRequest{}, faultSet{})
-	return m.nid.value == value
 }
 
 func (t *Tenant) sendLogout(w http.ResponseWriter, r *http.Request, app SAMLApp, m LogoutMessage, parameter, relayState string) {
@@ -228,7 +218,7 @@ func (t *Tenant) serveLogout(w http.ResponseWriter, r *http.Request) {
 		if !ok || app.SLO == "" {
 			continue
 		}
-		m, err := t.LogoutRequest(s.User, seat.App, seat.SessionIndex, "")
+		m, err := t.LogoutRequest(s.User, Logout{App: seat.App, SessionIndex: seat.SessionIndex, NameID: seat.NameID, NameIDFormat: seat.Format})
 		if err != nil {
 			t.fail(w, http.StatusBadRequest, "The application cannot be told", err.Error())
 			return

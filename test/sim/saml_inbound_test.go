@@ -60,7 +60,7 @@ func FuzzEndpoints(f *testing.F) {
 		Certificates: []string{base64.StdEncoding.EncodeToString(tn.Keys()[0].Cert.Raw)}}); err != nil {
 		f.Fatal(err)
 	}
-	signed, err := tn.LogoutRequest("amy@acme.example", "", "", "")
+	signed, err := tn.LogoutRequest("amy@acme.example", Logout{})
 	if err != nil {
 		f.Fatal(err)
 	}

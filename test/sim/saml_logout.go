@@ -21,17 +21,33 @@ type LogoutMessage struct {
 	To       string // where the POST goes
 }
 
-// LogoutRequest asks an application (entity id; empty: the first) to end a user's session. NameID and
-// SessionIndex are what the application got at sign-in; an empty sessionIndex means all sessions.
-func (t *Tenant) LogoutRequest(who, entityID, sessionIndex, relayState string, faults ...Fault) (LogoutMessage, error) {
+// A Logout says what a logout message is about.
+type Logout struct {
+	App          string // entity id; empty: the application registered first
+	SessionIndex string // as sent at sign-in; empty: all sessions
+	NameID       string // as sent at sign-in; empty: as the dialect names the user to this application
+	NameIDFormat string // of NameID
+	RequestID    string // what a LogoutResponse answers
+	RelayState   string
+}
+
+// LogoutRequest asks an application to end a user's session (SAML core §3.7.1). The application needs a
+// logout address.
+func (t *Tenant) LogoutRequest(who string, l Logout, faults ...Fault) (LogoutMessage, error) {
 	u, ok := t.User(who)
 	if !ok {
 		return LogoutMessage{}, fmt.Errorf("sim: tenant %q has no user %q", t.name, who)
 	}
-	return t.logout(u, entityID, "LogoutRequest", "", relayState, func(m *samlMaker, el *etree.Element) {
+	l.RequestID = ""
+	return t.logout(u, "LogoutRequest", l, func(m *samlMaker, el *etree.Element) {
 		el.CreateAttr("NotOnOrAfter", m.base.Add(5*time.Minute).Format(m.d.layout))
+		if l.NameID != "" {
+			m.nid.value, m.nid.format = l.NameID, l.NameIDFormat
+		}
 		n := el.CreateElement(m.tag("NameID"))
-		declareAssertion(m, n)
+		if !m.d.declareOnRoot {
+			n.CreateAttr(xmlns(m.d.assertion), nsAssertion)
+		}
 		if m.nid.format != "" {
 			n.CreateAttr("Format", m.nid.format)
 		}
@@ -40,15 +56,15 @@ func (t *Tenant) LogoutRequest(who, entityID, sessionIndex, relayState string, f
 			n.CreateAttr("SPNameQualifier", m.app.EntityID)
 		}
 		n.SetText(m.nid.value)
-		if sessionIndex != "" {
-			el.CreateElement(qname(m.d.protocol, "SessionIndex")).SetText(sessionIndex)
+		if l.SessionIndex != "" {
+			el.CreateElement(qname(m.d.protocol, "SessionIndex")).SetText(l.SessionIndex)
 		}
 	}, faults...)
 }
 
-// LogoutResponse answers an application's logout request.
-func (t *Tenant) LogoutResponse(entityID, requestID, relayState string, faults ...Fault) (LogoutMessage, error) {
-	return t.logout(User{}, entityID, "LogoutResponse", requestID, relayState, func(m *samlMaker, el *etree.Element) {
+// LogoutResponse answers an application's logout request (SAML core §3.7.2).
+func (t *Tenant) LogoutResponse(l Logout, faults ...Fault) (LogoutMessage, error) {
+	return t.logout(User{}, "LogoutResponse", l, func(m *samlMaker, el *etree.Element) {
 		if m.f.has(StatusDenied) {
 			m.status(el, "urn:oasis:names:tc:SAML:2.0:status:Responder", "urn:oasis:names:tc:SAML:2.0:status:PartialLogout", "")
 			return
@@ -57,22 +73,16 @@ func (t *Tenant) LogoutResponse(entityID, requestID, relayState string, faults .
 	}, faults...)
 }
 
-func declareAssertion(m *samlMaker, el *etree.Element) {
-	if !m.d.declareOnRoot {
-		el.CreateAttr(xmlns(m.d.assertion), nsAssertion)
-	}
-}
-
-func (t *Tenant) logout(u User, entityID, tag, requestID, relayState string, fill func(*samlMaker, *etree.Element), faults ...Fault) (LogoutMessage, error) {
-	app, ok := t.SAMLApp(entityID)
+func (t *Tenant) logout(u User, tag string, l Logout, fill func(*samlMaker, *etree.Element), faults ...Fault) (LogoutMessage, error) {
+	app, ok := t.SAMLApp(l.App)
 	if !ok || app.SLO == "" {
-		return LogoutMessage{}, fmt.Errorf("sim: tenant %q has no SAML application %q with a logout address", t.name, entityID)
+		return LogoutMessage{}, fmt.Errorf("sim: tenant %q has no SAML application %q with a logout address", t.name, l.App)
 	}
 	f, err := t.faultSet(faults...)
 	if err != nil {
 		return LogoutMessage{}, err
 	}
-	m := t.newMaker(u, app, SAMLRequest{RequestID: requestID, ACS: app.SLO, Audience: app.EntityID}, f)
+	m := t.newMaker(u, app, SAMLRequest{RequestID: l.RequestID, ACS: app.SLO, Audience: app.EntityID}, f)
 	if m.key, err = t.samlKey(); err != nil {
 		return LogoutMessage{}, err
 	}
@@ -105,7 +115,7 @@ func (t *Tenant) logout(u User, entityID, tag, requestID, relayState string, fil
 	if tag == "LogoutResponse" {
 		parameter = "SAMLResponse"
 	}
-	out.Redirect, err = m.redirect(app.SLO, parameter, bare, relayState, unsigned)
+	out.Redirect, err = m.redirect(app.SLO, parameter, bare, l.RelayState, unsigned)
 	t.record(Event{What: "saml." + strings.ToLower(tag), Who: u.Email, App: app.EntityID, Note: f.String()})
 	return out, err
 }

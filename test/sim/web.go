@@ -69,7 +69,7 @@ type browserSession struct {
 	OIDC    []string // client ids
 }
 
-type samlSeat struct{ App, SessionIndex string }
+type samlSeat struct{ App, SessionIndex, NameID, Format string }
 
 // A flow is a sign-in that waits for somebody to be chosen.
 type flow struct {
@@ -99,7 +99,6 @@ func (s *Sim) routes() http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		h.Set("Referrer-Policy", "no-referrer")
 		if strings.HasPrefix(r.URL.Path, "/_control/") { // no tenant can be called that
 			control.ServeHTTP(w, r)
 			return
