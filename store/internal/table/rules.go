@@ -21,12 +21,6 @@ func (tx *Tx) Rule(a account.AccountID, id account.RuleID) (rules.Rule, bool, er
 		SELECT id, draft, active FROM rules WHERE account_id = $1 AND id = $2`, a, id)
 }
 
-// CountRules counts those that are not on their way out.
-func (tx *Tx) CountRules(a account.AccountID) (int, error) {
-	n, _, err := one(tx, scanInt, `SELECT count(*) FROM rules WHERE account_id = $1 AND draft <> ''`, a)
-	return n, err
-}
-
 // PutRule writes both versions of a rule.
 func (tx *Tx) PutRule(a account.AccountID, r rules.Rule, at time.Time) error {
 	draft, err := definitionText(r.Draft)
@@ -48,16 +42,6 @@ func (tx *Tx) PutRule(a account.AccountID, r rules.Rule, at time.Time) error {
 // DeleteRule removes a rule with both its versions.
 func (tx *Tx) DeleteRule(a account.AccountID, id account.RuleID) error {
 	_, err := tx.exec(`DELETE FROM rules WHERE account_id = $1 AND id = $2`, a, id)
-	return err
-}
-
-// PromoteRules makes every draft active and removes the rules that have none.
-func (tx *Tx) PromoteRules(a account.AccountID, at time.Time) error {
-	if _, err := tx.exec(`DELETE FROM rules WHERE account_id = $1 AND draft = ''`, a); err != nil {
-		return err
-	}
-	_, err := tx.exec(`
-		UPDATE rules SET active = draft, changed_at = $2 WHERE account_id = $1 AND active <> draft`, a, micros(at))
 	return err
 }
 
@@ -137,6 +121,52 @@ func (tx *Tx) SawIdPGroups(a account.AccountID, c account.ConnectionID, values [
 		}
 	}
 	return nil
+}
+
+// SeenBetween reads the groups last seen of all people after one user id and up to another: the newest of each
+// connection, where a person has several subjects.
+func (tx *Tx) SeenBetween(a account.AccountID, after, upTo account.UserID) (map[account.UserID][]rules.Seen, error) {
+	type row struct {
+		user account.UserID
+		rules.Seen
+	}
+	rows, err := list(tx, func(s scanner) (r row, err error) {
+		var values string
+		var at int64
+		if err = s.Scan(&r.user, &r.Connection, &r.Groups.State, &values, &r.Groups.Why, &r.Groups.Source, &at); err != nil {
+			return r, err
+		}
+		r.At = instant(at)
+		return r, json.Unmarshal([]byte(values), &r.Groups.Values)
+	}, `
+		SELECT user_id, connection_id, groups_state, groups, groups_why, groups_source, groups_at
+		  FROM login_identities
+		 WHERE account_id = $1 AND user_id > $2 AND user_id <= $3 AND groups_state <> ''
+		 ORDER BY user_id, connection_id, groups_at DESC`, a, after, upTo)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[account.UserID][]rules.Seen{}
+	for i, r := range rows {
+		if i > 0 && rows[i-1].user == r.user && rows[i-1].Connection == r.Connection {
+			continue
+		}
+		seen[r.user] = append(seen[r.user], r.Seen)
+	}
+	return seen, nil
+}
+
+// CountTenants counts the people of an account.
+func (tx *Tx) CountTenants(a account.AccountID) (int, error) {
+	n, _, err := one(tx, scanInt, `SELECT count(*) FROM tenancies WHERE account_id = $1`, a)
+	return n, err
+}
+
+// DropIdPGroup takes a group off the account's tenants; when it was seen is kept.
+func (tx *Tx) DropIdPGroup(a account.AccountID, c account.ConnectionID, value string) error {
+	_, err := tx.exec(`
+		UPDATE idp_groups SET alias = '', account_role = '' WHERE account_id = $1 AND connection_id = $2 AND value = $3`, a, c, value)
+	return err
 }
 
 func scanInt(s scanner) (n int, err error) { return n, s.Scan(&n) }
