@@ -212,6 +212,15 @@ func (b *Browser) Dark(dark bool) {
 	})
 }
 
+// Width makes the page as wide as that many CSS pixels; 320 is what WCAG 2.2 asks pages to fit (reflow, 1.4.10).
+func (b *Browser) Width(pixels int64) {
+	b.t.Helper()
+	b.Do(fmt.Sprintf("be %d pixels wide", pixels), func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: pixels, Height: 900, DeviceScaleFactor: 1})
+		return chromedp.Void{}, err
+	})
+}
+
 // Screenshot writes the whole page to $DRAWBRIDGE_SCREENSHOTS/name.png; without that variable it
 // does nothing.
 func (b *Browser) Screenshot(name string) {

@@ -15,15 +15,36 @@ import (
 const recent = 10
 
 // LoginTest is GET /login-test: the versions of the account's connections that can be tested, and what
-// earlier tests came to (K-12). Owners and user admins see it.
+// earlier tests came to (K-12). Owners and user admins see it. With ?diagnosis= it leads to that sign-in
+// or test, when this person may see it.
 func (c *Console) LoginTest(w http.ResponseWriter, r *http.Request) error {
 	return c.signedIn(w, r, func(w http.ResponseWriter, r *http.Request, p account.Presence) error {
 		start, err := c.startPage(r, p)
 		if err != nil {
 			return err
 		}
-		return page.Render(w, r, http.StatusOK, start)
+		asked := strings.TrimSpace(r.URL.Query().Get("diagnosis"))
+		if asked == "" {
+			return page.Render(w, r, http.StatusOK, start)
+		}
+		if id, ok := account.ParseID[account.DiagnosisID](asked); ok {
+			_, err := c.ledger.Diagnosis(r.Context(), actor(r, p), id)
+			if err == nil {
+				return see(w, r, path("/login-test/", id))
+			}
+			if !hidden(err) {
+				return err
+			}
+		}
+		start.Lookup, start.Error = asked, &page.FieldError{Field: "diagnosis", Message: "There is no sign-in with this diagnosis id.", Fix: "Copy it from the letter, dx_ included."}
+		return page.Render(w, r, http.StatusUnprocessableEntity, start)
 	})
+}
+
+// hidden reports whether err says that something does not exist for this person.
+func hidden(err error) bool {
+	kind := account.KindOf(err)
+	return kind == account.NotFound || kind == account.Forbidden
 }
 
 // StartLoginTest is POST /login-test with target ("con_…:draft" or "con_…:live"): it answers with the link
@@ -52,8 +73,8 @@ func (c *Console) StartLoginTest(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// LoginTestResult is GET /login-test/{diagnosis}: everything that was found out, for owners and user admins
-// of the account; for everybody else, signed in or not, that the test is over.
+// LoginTestResult is GET /login-test/{diagnosis}: everything that was found out in a test or a real sign-in,
+// for owners and user admins of the account; for everybody else, signed in or not, that the test is over.
 func (c *Console) LoginTestResult(w http.ResponseWriter, r *http.Request) error {
 	id, ok := account.ParseID[account.DiagnosisID](r.PathValue("diagnosis"))
 	if !ok {
@@ -67,7 +88,7 @@ func (c *Console) LoginTestResult(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	d, err := c.ledger.Diagnosis(r.Context(), actor(r, p), id)
-	if kind := account.KindOf(err); kind == account.NotFound || kind == account.Forbidden {
+	if hidden(err) {
 		return page.Render(w, r, http.StatusOK, page.LoginTestDone{Diagnosis: id})
 	}
 	if err != nil {

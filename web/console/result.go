@@ -98,7 +98,7 @@ func usedBy(all []rules.Rule, con account.ConnectionID) map[string][]string {
 // groups, rules, roles, services).
 func result(d account.Diagnosis, n names, cat account.Catalogue) page.LoginTestResult {
 	v := page.LoginTestResult{
-		Diagnosis: d.ID, Connection: cmp.Or(n.connection.Name, string(d.Connection)), Which: d.Which, Kind: kind(n.connection, d.Which), At: d.At,
+		Real: !d.Test, Diagnosis: d.ID, Connection: cmp.Or(n.connection.Name, string(d.Connection)), Which: d.Which, Kind: kind(n.connection, d.Which), At: d.At,
 		Person: cmp.Or(d.Name, d.Email), Outcome: worst(d), Checks: page.GroupChecks(d.Checks),
 		Claims: d.Claims, Raw: d.Raw, Again: makeTarget(d.Connection, d.Which),
 	}
@@ -127,6 +127,13 @@ func result(d account.Diagnosis, n names, cat account.Catalogue) page.LoginTestR
 
 // sentence is the verdict in words.
 func sentence(d account.Diagnosis, v page.LoginTestResult) string {
+	who := cmp.Or(v.Person, "This person")
+	if !d.Test {
+		if d.Outcome == account.OutcomePassed {
+			return who + " was let in."
+		}
+		return fmt.Sprintf("%s was not let in: %d of %d checks failed.", who, v.Failed(), v.Total())
+	}
 	if d.Outcome != account.OutcomePassed {
 		var missed []string
 		for _, r := range v.Relying {
@@ -139,7 +146,7 @@ func sentence(d account.Diagnosis, v page.LoginTestResult) string {
 		}
 		return fmt.Sprintf("Sign-in would fail: %d of %d checks.", v.Failed(), v.Total())
 	}
-	who, n := cmp.Or(v.Person, "This person"), 0
+	n := 0
 	for _, r := range v.Roles {
 		if r.Change != changeLost && r.Change != changeDraft {
 			n++
@@ -246,7 +253,7 @@ func (n names) why(sources []account.Source, all []account.RuleResult) []string 
 
 // confirm offers to make a draft live; only a test that passed for every relying service may (K-14).
 func confirm(d account.Diagnosis, n names) *page.Confirm {
-	if d.Which != account.Draft || n.connection.Draft == nil {
+	if !d.Test || d.Which != account.Draft || n.connection.Draft == nil {
 		return nil
 	}
 	c := &page.Confirm{Action: path("/login-test/", d.ID) + "/confirm", Allowed: d.Outcome == account.OutcomePassed}

@@ -199,6 +199,19 @@ func TestADraftGoesLiveOnlyWhenEveryServiceIsServed(t *testing.T) {
 	}
 }
 
+func TestADiagnosisOfARealSignInSaysWhatHappened(t *testing.T) {
+	d, n := tested()
+	d.Test, d.Which = false, account.Live
+	if v := result(d, n, catalogue); v.Sentence != "Ana Ruiz was let in." || !v.Real {
+		t.Errorf("%q", v.Sentence)
+	}
+	d.Outcome, d.Name = account.OutcomeRefused, ""
+	d.Checks = append(d.Checks, account.Check{Step: account.StepAudience, Verdict: account.Fail})
+	if v := result(d, n, catalogue); v.Sentence != "ana@acme.example was not let in: 1 of 3 checks failed." || v.Confirm != nil {
+		t.Errorf("%q %+v", v.Sentence, v.Confirm)
+	}
+}
+
 // REQ L-15
 func TestAnOwnersRolesAreSaidToBeSkipped(t *testing.T) {
 	d, n := tested()

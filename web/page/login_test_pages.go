@@ -14,6 +14,7 @@ type LoginTestStart struct {
 	Choices []TestChoice
 	Error   *FieldError
 	Recent  []TestRun // latest first; may be empty
+	Lookup  string    // a diagnosis id that was looked up and does not exist, kept
 }
 
 // A TestChoice is one version of one connection.
@@ -75,9 +76,11 @@ type LoginTestDone struct {
 
 func (LoginTestDone) frame() frame { return frame{Title: "Login test finished"} }
 
-// LoginTestResult shows everything a test sign-in found out, in the order in which it was judged.
+// LoginTestResult shows everything a test sign-in found out, in the order in which it was judged; or a
+// real sign-in, when a person has quoted its diagnosis id.
 type LoginTestResult struct {
 	Who        Who
+	Real       bool // a real sign-in and no test
 	Diagnosis  account.DiagnosisID
 	Connection string
 	Which      account.Which
@@ -154,7 +157,15 @@ type Confirm struct {
 }
 
 func (p LoginTestResult) frame() frame {
-	return frame{Title: "Login test · " + p.Connection, Wide: true, Who: &p.Who}
+	return frame{Title: p.What() + " · " + p.Connection, Wide: true, Who: &p.Who}
+}
+
+// What it is that is shown.
+func (p LoginTestResult) What() string {
+	if p.Real {
+		return "Sign-in"
+	}
+	return "Login test"
 }
 
 // Fixes are the ways to mend c, the connection's own provider first, then by name; empty when there

@@ -66,7 +66,7 @@ var templates = func() map[reflect.Type]*template.Template {
 // all names every page, so that templates are parsed, checked and photographed.
 var all = []Page{
 	SignIn{}, Continue{}, AutoPost{}, Refused{}, AlreadyUsed{}, SignedOut{},
-	Home{}, Choose{}, NoAccess{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
+	Setup{}, Home{}, Choose{}, NoAccess{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
 }
 
 func parse(name string) (*template.Template, error) {

@@ -35,6 +35,9 @@ var samples = []sample{
 		Quote: "AADSTS50105: The signed in user is not assigned to a role for the application."}},
 	{"already-used", 409, AlreadyUsed{SignedIn: true}},
 	{"already-used-signed-out", 409, AlreadyUsed{}},
+	{"setup", 200, Setup{Path: "/setup/t0k3n"}},
+	{"setup-error", 422, Setup{Path: "/setup/t0k3n", Name: "Acme Robotics", Email: "ana.ruiz@acme.example", Error: &FieldError{
+		Field: "name", Message: "An account name has no spaces, “Acme Robotics” has.", Fix: "Use “Acme-Robotics”."}}},
 	{"signed-out", 200, SignedOut{Provider: "Contoso"}},
 	{"home", 200, Home{
 		Who: ana, Account: "acme", Number: "204817356", Org: acme,
@@ -79,9 +82,12 @@ var samples = []sample{
 		URL: "https://sso.acme.example/login-test/start/con_01kkp3v8m2q7r4c9tdyz5x6w1n/Zm9vYmFyYmF6cXV1eA.d2hhdGV2ZXJlbHNlaXM"}},
 	{"login-test-waiting", 200, LoginTestWaiting{Who: ana, Connection: "Entra for contractors", Kind: account.KindEntra, Diagnosis: dx, Started: noon, Again: "con_2:live"}},
 	{"login-test-done", 200, LoginTestDone{Diagnosis: dx}},
+	{"login-test-unknown-id", 422, LoginTestStart{Who: ana, Org: acme, Lookup: "dx_nothing", Error: &FieldError{
+		Field: "diagnosis", Message: "There is no sign-in with this diagnosis id.", Fix: "Copy it from the letter, dx_ included."}}},
 	{"login-test-empty", 200, LoginTestStart{Who: ana, Org: acme}},
 	{"login-test-passed", 200, passedTest()},
 	{"login-test-failed", 200, failedTest()},
+	{"sign-in-diagnosis", 200, refusedSignIn()},
 	{"problem-404", 404, Problem{Status: 404, Title: "Page not found", Detail: "There is nothing at this address.", Help: "Check the address, or go to the start page.", Request: "req_01kkp3v8m2q7r4c9tdyz5x6w1n"}},
 	{"problem-500", 500, Problem{Status: 500, Title: "Something failed here", Detail: "It is our fault, and it has been recorded.", Help: "Try again in a minute.", Request: "req_01kkp3v8m2q7r4c9tdyz5x6w1n"}},
 }
@@ -159,4 +165,11 @@ func failedTest() LoginTestResult {
 			{Label: "Artifact registry", Verdict: account.Fail, Missing: []string{"groups"}}},
 		Again: "con_2:draft", Confirm: &Confirm{Action: "/x", Why: "Artifact registry would not be served: groups are missing. Mend it and test again."},
 	}
+}
+
+func refusedSignIn() LoginTestResult {
+	v := failedTest()
+	v.Real, v.Which, v.Confirm, v.Again = true, account.Live, nil, "con_2:live"
+	v.Sentence = "Ana Ruiz was not let in: 1 of 9 checks failed."
+	return v
 }
