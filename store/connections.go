@@ -328,9 +328,21 @@ func (l *Ledger) Promote(ctx context.Context, by account.Actor, id account.Conne
 		}
 		next := c.Draft
 		n := &note{Target: string(id), Reason: string(c.PassedTest), Detail: map[string]any{"forced": !tested, "relaxations": relaxations(next)}}
+		test := c.PassedTest
 		c.Draft, c.DraftEdition, c.PassedEdition, c.PassedTest = nil, "", "", ""
 		if err := l.goLive(h, c, next); err != nil {
 			return nil, err
+		}
+		if tested {
+			d, found, err := h.Tx.Diagnosis(test)
+			if err != nil {
+				return nil, err
+			}
+			if found && d.Groups.State != account.GroupsUnknown && d.Groups.State != "" {
+				if err := h.SawGroups(c.Account, id, h.now); err != nil {
+					return nil, err
+				}
+			}
 		}
 		n.Detail["revision"] = c.LiveRevision
 		out = c.Connection
@@ -348,12 +360,29 @@ func (l *Ledger) goLive(h *hand, c *table.Connection, next *account.Settings) er
 		if err := l.putSecrets(h, c, c.Live, historyPrefix(c.LiveRevision)); err != nil {
 			return err
 		}
+		if groupsComeFromElsewhere(c.Live, next) {
+			if err := h.ForgetGroups(c.Account, c.ID); err != nil {
+				return err
+			}
+		}
 	}
 	c.Live, c.LiveRevision = next, c.LiveRevision+1
 	if err := h.PutConnection(*c); err != nil {
 		return err
 	}
 	return l.putSecrets(h, c, next, "live/")
+}
+
+// groupsComeFromElsewhere reports whether a missing claim may be a missing setting again: read as "in no group", it would take
+// everybody's roles away (T-05).
+func groupsComeFromElsewhere(old, next *account.Settings) bool {
+	if old.Protocol != next.Protocol || !slices.Equal(old.Mapping.Groups, next.Mapping.Groups) {
+		return true
+	}
+	if next.SAML != nil {
+		return old.SAML.EntityID != next.SAML.EntityID
+	}
+	return old.OIDC.Issuer != next.OIDC.Issuer || old.OIDC.ClientID != next.OIDC.ClientID
 }
 
 func historyPrefix(revision int) string { return "history/" + strconv.Itoa(revision) + "/" }

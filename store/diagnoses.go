@@ -109,6 +109,11 @@ func (l *Ledger) FinishTest(ctx context.Context, by account.Actor, f account.Flo
 				return err
 			}
 		}
+		if passed && f.Which == account.Live && d.Groups.State != account.GroupsUnknown && d.Groups.State != "" {
+			if err := tx.SawGroups(c.Account, c.ID, now); err != nil {
+				return err
+			}
+		}
 		if err := tx.SawIdPGroups(c.Account, c.ID, sorted(d.Groups.Values), now, seenAgain); err != nil {
 			return err
 		}

@@ -282,3 +282,13 @@ CREATE TABLE audit (
     detail        TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (account_id, id)
 );
+
+-- Recurring work of the installation; on several replicas the one that holds the lease does it.
+CREATE TABLE jobs (
+    name        TEXT PRIMARY KEY,
+    due_at      BIGINT NOT NULL,
+    lease_until BIGINT NOT NULL DEFAULT 0,
+    attempts    BIGINT NOT NULL DEFAULT 0,
+    last_error  TEXT NOT NULL DEFAULT '',
+    done_at     BIGINT NOT NULL DEFAULT 0
+);

@@ -104,6 +104,12 @@ func (tx *Tx) SawGroups(a account.AccountID, id account.ConnectionID, at time.Ti
 	return err
 }
 
+// ForgetGroups takes back that group claims were seen.
+func (tx *Tx) ForgetGroups(a account.AccountID, id account.ConnectionID) error {
+	_, err := tx.exec(`UPDATE connections SET groups_seen_at = 0 WHERE account_id = $1 AND id = $2`, a, id)
+	return err
+}
+
 // PutHistory keeps settings that were live.
 func (tx *Tx) PutHistory(a account.AccountID, id account.ConnectionID, revision int, s *account.Settings, at time.Time, by string) error {
 	text, err := SettingsText(s)
