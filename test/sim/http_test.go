@@ -582,8 +582,6 @@ func TestSingleLogoutBothWays(t *testing.T) {
 			})
 			b := sim.NewBrowser(nil)
 			get(t, b, tn.StartURL("https://sp.example"))
-			raw, _ := base64.StdEncoding.DecodeString(a.last(t).Get("SAMLResponse"))
-			index := parse(t, raw).FindElement("//AuthnStatement").SelectAttrValue("SessionIndex", "")
 
 			// The provider starts it.
 			get(t, b, tn.URL()+"/logout")
@@ -596,8 +594,8 @@ func TestSingleLogoutBothWays(t *testing.T) {
 
 			// The application starts it, unsigned at first.
 			get(t, b, tn.StartURL("https://sp.example"))
-			raw, _ = base64.StdEncoding.DecodeString(a.last(t).Get("SAMLResponse"))
-			index = parse(t, raw).FindElement("//AuthnStatement").SelectAttrValue("SessionIndex", "")
+			raw, _ := base64.StdEncoding.DecodeString(a.last(t).Get("SAMLResponse"))
+			index := parse(t, raw).FindElement("//AuthnStatement").SelectAttrValue("SessionIndex", "")
 			sp := serviceProvider(t, tn, a)
 			logout, err := sp.MakeLogoutRequest(tn.SLOURL(), "amy@acme.example")
 			if err != nil {
