@@ -5,8 +5,8 @@ import (
 	"net/url"
 )
 
-// policy allows our own style sheet and script and nothing else (SES-3). request.AllowForm adds the
-// origin of one identity provider to form-action where a form leads there.
+// policy allows our own style sheet and script and nothing else (SES-3). request.AllowForm widens
+// form-action where a form leads to an identity provider.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 

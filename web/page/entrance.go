@@ -46,7 +46,7 @@ func (c Continue) Back() string {
 // button where there is no script.
 type AutoPost struct {
 	Title  string  // "Continue to Contoso"
-	Action string  // absolute URL of the provider; the form policy is widened to its origin
+	Action string  // absolute URL of the provider; Render widens the form policy for it
 	Fields []Field // hidden inputs, in order
 }
 
@@ -54,8 +54,6 @@ type AutoPost struct {
 type Field struct{ Name, Value string }
 
 func (p AutoPost) frame() frame { return frame{Title: p.Title} }
-
-func (p AutoPost) targets() []string { return []string{p.Action} }
 
 // Refused tells a person that the sign-in was refused: what happened, the diagnosis id, whom to send
 // it to. It never shows claims or the reason in detail; those are for the administrator (SAML-O1).

@@ -118,8 +118,8 @@ func Render(w http.ResponseWriter, r *http.Request, status int, p Page) error {
 	if err != nil {
 		return err
 	}
-	if f, ok := p.(interface{ targets() []string }); ok {
-		request.AllowForm(w, f.targets()...)
+	if f, ok := p.(AutoPost); ok {
+		request.AllowForm(w, f.Action)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
