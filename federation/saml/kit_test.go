@@ -14,8 +14,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/pem"
 	"hash"
 	"math/big"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -259,14 +261,12 @@ func (s stamper) sign(xml, id string) string {
 	return insert(xml, id, signature)
 }
 
+var issuerEnd = regexp.MustCompile(`</([a-z]+:)?Issuer>`)
+
 // insert puts a signature after the Issuer of the element with that ID, or where a marker stands.
 func insert(xml, id, signature string) string {
 	at := strings.Index(xml, `ID="`+id+`"`)
-	end := strings.Index(xml[at:], "Issuer>")
-	end = at + end + len("Issuer>")
-	if xml[at:end] != "" && !strings.Contains(xml[at:end], "</") {
-		end += strings.Index(xml[end:], "Issuer>") + len("Issuer>")
-	}
+	end := at + issuerEnd.FindStringIndex(xml[at:])[1]
 	return xml[:end] + signature + xml[end:]
 }
 
@@ -472,4 +472,12 @@ func encryptedResponse(e encrypter) string {
 	from := strings.Index(whole, "<saml:Assertion")
 	to := strings.Index(whole, "</saml:Assertion>") + len("</saml:Assertion>")
 	return whole[:from] + e.element("EncryptedAssertion", whole[from:to]) + whole[to:]
+}
+
+func pkcs8(k crypto.Signer) string {
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
