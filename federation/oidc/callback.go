@@ -13,7 +13,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 )
 
-// A Callback is what came to a connection's redirect URI, with the sign-in that it answers. The door
+// A Callback is what came to a connection's redirect URI (OC §3.1.2.5, RFC 6749 §4.1.2), with the sign-in that it answers. The door
 // has found and taken the flow by its state before it asks for a judgement.
 type Callback struct {
 	RedirectURI string     // as it was sent in the authorization request
@@ -94,7 +94,8 @@ func (j *judge) run(ctx context.Context) (*account.Login, error) {
 	return j.identify(ctx, tokens)
 }
 
-// readFlow checks that the sign-in that was started is one for this connection as it is now (OIDC-X1).
+// readFlow checks that the sign-in that was started is one for this connection as it is now (OIDC-X1,
+// RFC 9700 §4.4).
 func (j *judge) readFlow() error {
 	if j.s.Protocol != account.OIDC || j.s.OIDC == nil {
 		return j.fail(check(account.StepRequest, "settings", "The connection speaks OpenID Connect", "OpenID Connect settings", "none", fixes("Finish the connection's settings.")))
@@ -120,7 +121,8 @@ func (j *judge) readFlow() error {
 	return nil
 }
 
-// readForm checks what the browser brought, before anything is sent anywhere (OIDC-F2, RFC 9700 §2.1.2).
+// readForm checks what the browser brought, before anything is sent anywhere (OC §3.1.2.7, OIDC-F2,
+// RFC 9700 §2.1.2).
 func (j *judge) readForm() error {
 	v := j.cb.Values
 	j.view.callback(v)
@@ -166,6 +168,7 @@ func (j *judge) readForm() error {
 	return nil
 }
 
+// providerError passes on why the provider let nobody in (RFC 6749 §4.1.2.1).
 func (j *judge) providerError(v url.Values) error {
 	code, description := clip(v.Get("error"), 60), clip(v.Get("error_description"), 400)
 	return j.fail(check(account.StepResponse, "provider_error", "The provider lets the person in", "a code", strings.TrimSuffix(code+": "+description, ": "), providerFixes(code, description)))

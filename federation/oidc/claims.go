@@ -81,7 +81,7 @@ func (j *judge) find(names []string) (v any, name, source string) {
 	return nil, "", ""
 }
 
-// The built-in mapping, where a connection has none of its own.
+// The built-in mapping, where a connection has none of its own: the standard claims (OC §5.1).
 func (j *judge) emailNames() []string {
 	if len(j.s.Mapping.Email) > 0 {
 		return j.s.Mapping.Email
@@ -127,7 +127,7 @@ func (j *judge) name() string {
 	return clip(strings.TrimSpace(first+" "+last), 200)
 }
 
-// subject composes the stable key of a person (docs/decisions/subjects.md): sub, for Entra tid/oid, or what the
+// subject composes the stable key of a person (OC §5.7, §8; docs/decisions/subjects.md): sub, for Entra tid/oid, or what the
 // mapping names.
 func (j *judge) subject(login *account.Login) error {
 	subject, err := subjectOf(j.s, j.o, j.claims, func(names []string) any { v, _, _ := j.find(names); return v })

@@ -42,7 +42,7 @@ type tokens struct {
 	access string
 }
 
-// exchange redeems the code. The secret goes by exactly one method: x/oauth2's own probing sends a
+// exchange redeems the code (OC §3.1.3.1, RFC 6749 §4.1.3) and reads the answer (OC §3.1.3.3, §3.1.3.5). The secret goes by exactly one method: x/oauth2's own probing sends a
 // one-time code twice (OIDC-F1).
 func (j *judge) exchange(ctx context.Context) (tokens, error) {
 	method := j.rp.method(j.p, j.o, j.cb.Key)
@@ -52,7 +52,7 @@ func (j *judge) exchange(ctx context.Context) (tokens, error) {
 		return tokens{}, j.because(err, check(account.StepResponse, "client_key", "The connection has a key to authenticate with", "a private key for "+methodJWT, "none that can be used",
 			fixes("Make a key for the connection, or set its method to "+methodBasic+".")))
 	}
-	opts := []oauth2.AuthCodeOption{oauth2.VerifierOption(j.cb.Flow.Verifier.Reveal())} // RFC 7636 §4.5
+	opts := []oauth2.AuthCodeOption{oauth2.VerifierOption(j.cb.Flow.Verifier.Reveal())} // RFC 7636 §4.5, RFC 9700 §4.5
 	for name := range params {
 		opts = append(opts, oauth2.SetAuthURLParam(name, params.Get(name)))
 	}
@@ -76,7 +76,7 @@ func (j *judge) exchange(ctx context.Context) (tokens, error) {
 }
 
 // method chooses how to authenticate: the setting, then what is known to work, then what the provider
-// announces (OD §3: basic when it says nothing).
+// announces (OD §3, RFC 8414 §2: basic when it says nothing).
 func (rp *RP) method(p *provider, o account.OIDCSettings, key account.SPKey) string {
 	switch {
 	case o.AuthMethod != "":
@@ -114,7 +114,7 @@ func (rp *RP) learn(p *provider, o account.OIDCSettings, used string, err error)
 
 func methodKey(o account.OIDCSettings) string { return o.Issuer + "\x00" + o.ClientID }
 
-// authenticate sets conf up for one method and returns the parameters that go with it.
+// authenticate sets conf up for one method (RFC 6749 §2.3.1, RFC 9700 §2.5) and returns the parameters that go with it.
 func authenticate(conf *oauth2.Config, method string, o account.OIDCSettings, key account.SPKey, p *provider, now time.Time) (url.Values, error) {
 	conf.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	switch method {
@@ -181,7 +181,7 @@ func assertionAlg(private any, announced []string) jose.SignatureAlgorithm {
 	return jose.RS256
 }
 
-// exchangeError says what the token endpoint complained of. The provider's own words are quoted without
+// exchangeError says what the token endpoint complained of (RFC 6749 §5.2). The provider's own words are quoted without
 // anything secret that they might echo; its body is never kept.
 func (j *judge) exchangeError(err error, method string, secrets ...string) error {
 	var re *oauth2.RetrieveError

@@ -63,7 +63,8 @@ func (rp *RP) keySet(jwksURL string) *keySet {
 	return set
 }
 
-// verify checks a parsed JWS of exactly one signature and returns its payload. spare fetches of the
+// verify checks a parsed JWS of exactly one signature and returns its payload, fetching the set again for a
+// kid that it lacks (OC §10.1.1). spare fetches of the
 // budget are left alone, for callers whom anybody may be.
 func (k *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, spare float64) ([]byte, error) {
 	head := jws.Signatures[0].Header
@@ -115,7 +116,8 @@ func (k *keySet) remember(kid string) {
 	k.missing[kid] = k.now().Add(absent)
 }
 
-// try verifies with each key that may have made the signature.
+// try verifies with each key that may have made the signature: the ones with the token's kid
+// (RFC 7515 §4.1.4, RFC 7517 §4.5), which is compared and never used for anything else (RFC 8725 §3.10).
 func try(keys []jose.JSONWebKey, jws *jose.JSONWebSignature) ([]byte, error) {
 	head := jws.Signatures[0].Header
 	err := errNoFittingKey
@@ -135,7 +137,8 @@ func try(keys []jose.JSONWebKey, jws *jose.JSONWebSignature) ([]byte, error) {
 	return nil, err
 }
 
-// fits is whether a key may be used with alg: its type and curve fix the family (RFC 7518 §3.1), its own
+// fits is whether a key may be used with alg: its type and curve fix the family (RFC 7518 §3.1, §3.4;
+// RFC 8037 §3.1), its own
 // alg, when said, is the only one (RFC 7517 §4.4).
 func fits(k jose.JSONWebKey, alg string) bool {
 	if k.Algorithm != "" && k.Algorithm != alg {
@@ -161,7 +164,7 @@ func (rp *RP) fetchKeys(ctx context.Context, jwksURL string) ([]jose.JSONWebKey,
 }
 
 // readKeys reads a JWK set and keeps what can verify a signature. Keys that it does not understand are
-// left out (RFC 7517 §5), as are those marked for encryption (§4.2, §4.3) and ones that are no public key
+// left out (RFC 7517 §5), as are those marked for encryption (RFC 7517 §4.2, §4.3) and ones that are no public key
 // or too weak; a set with nothing left is an error, so that the last good one stays.
 func readKeys(body []byte) ([]jose.JSONWebKey, error) {
 	refuse := func(code, format string, args ...any) error {
@@ -205,6 +208,7 @@ func readKey(raw json.RawMessage) (jose.JSONWebKey, bool) {
 	if json.Unmarshal(bare(raw), &k) != nil || !k.Valid() || !k.IsPublic() {
 		return jose.JSONWebKey{}, false
 	}
+	// RFC 7518 §3.3: 2048 bits at least; a huge key would cost us more than its owner.
 	if pub, ok := k.Key.(*rsa.PublicKey); ok && (pub.N.BitLen() < 2048 || pub.N.BitLen() > 8192) {
 		return jose.JSONWebKey{}, false
 	}

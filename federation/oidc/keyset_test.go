@@ -251,7 +251,8 @@ func TestKeySetIsBounded(t *testing.T) {
 
 func TestKeySetIsSharedByURL(t *testing.T) {
 	w := newWorld(t, account.KindGeneric)
-	if w.rp.keySet("https://a.example/keys") != w.rp.keySet("https://a.example/keys") || w.rp.keySet("https://a.example/keys") == w.rp.keySet("https://b.example/keys") {
+	a, b, again := w.rp.keySet("https://a.example/keys"), w.rp.keySet("https://b.example/keys"), w.rp.keySet("https://a.example/keys")
+	if a != again || a == b {
 		t.Error("sets do not follow URLs")
 	}
 	small := w.newRP(Options{Providers: 2})

@@ -151,7 +151,7 @@ func (rp *RP) EndSession(ctx context.Context, s account.OIDCSettings, idTokenHin
 		q.Set("id_token_hint", hint)
 	}
 	if postLogoutURI != "" {
-		q.Set("post_logout_redirect_uri", postLogoutURI)
+		q.Set("post_logout_redirect_uri", postLogoutURI) // OL §3; state comes back with it
 		q.Set("state", state)
 	}
 	u.RawQuery = q.Encode()

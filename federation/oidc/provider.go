@@ -104,13 +104,13 @@ type Discovered struct {
 	TokenEndpoint         string
 	UserinfoEndpoint      string // empty: none
 	JWKSURL               string
-	EndSessionEndpoint    string   // empty: no RP-initiated logout
+	EndSessionEndpoint    string   // OL §2.1; empty: no RP-initiated logout
 	AuthMethods           []string // of the token endpoint; empty: it does not say
 	Algorithms            []string // of ID tokens; empty: it does not say
 	ResponseModes         []string
 	Scopes                []string
 	Claims                []string
-	IssParameter          bool // RFC 9207
+	IssParameter          bool // RFC 9207 §3
 	BackchannelLogout     bool
 	KeyIDs                []string // of the keys that can verify an ID token; "" for one without a kid
 }
@@ -187,7 +187,7 @@ func (rp *RP) fetchProvider(ctx context.Context, issuer, tenant, appID string) (
 	return readProvider(doc, issuer, tenant)
 }
 
-// readProvider checks a discovery document against the issuer that was configured.
+// readProvider checks a discovery document (OD §4.2) against the issuer that was configured (OD §4.3).
 func readProvider(doc object, issuer, tenant string) (*provider, error) {
 	said := text(doc, "issuer")
 	// Entra's shared documents name a template; it is the pinned tenant's issuer only when filled with it.

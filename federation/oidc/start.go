@@ -17,17 +17,18 @@ type Request struct {
 	State, Nonce string         // at least 128 bits each, base64url
 	Verifier     account.Secret // PKCE code verifier, 43 to 128 unreserved characters (RFC 7636 §4.1)
 	LoginHint    string         // e-mail address to fill in at the provider; may be empty
-	RedirectURI  string         // the connection's own callback URL
+	RedirectURI  string         // the connection's own callback URL, absolute and no other's (RFC 6749 §3.1.2)
 	ForceLogin   bool           // ask the provider to authenticate again, whoever is signed in there
 }
 
-// Start makes the URL to send the browser to, with PKCE S256 and a nonce always, and says which issuer is
+// Start makes the URL to send the browser to (RFC 6749 §4.1.1, RFC 7636 §4.3), with PKCE S256 and a nonce always, and says which issuer is
 // asked, for account.Flow.Issuer. Errors are *account.Error: Invalid for settings, Unavailable when
 // discovery cannot be fetched and was not before.
 func (rp *RP) Start(ctx context.Context, s account.OIDCSettings, kind account.IdPKind, r Request) (authURL, issuer string, err error) {
 	if err := Check(s, kind); err != nil {
 		return "", "", err
 	}
+	// OC §15.5.2, RFC 9700 §2.1.1: nobody guesses these, and nobody gets them from us twice.
 	if len(r.State) < 22 || len(r.Nonce) < 22 || len(r.Verifier.Reveal()) < 43 || r.RedirectURI == "" {
 		return "", "", account.Errorf(account.Invalid, "A sign-in needs a random state, nonce and verifier, and a redirect URI.")
 	}
@@ -45,7 +46,7 @@ func (rp *RP) Start(ctx context.Context, s account.OIDCSettings, kind account.Id
 			opts = append(opts, oauth2.SetAuthURLParam(name, value))
 		}
 	}
-	if s.ResponseMode == "form_post" { // OAuth 2.0 Form Post Response Mode; query is the default for code
+	if s.ResponseMode == "form_post" { // OAuth 2.0 Form Post Response Mode §2; query is the default for code
 		set("response_mode", s.ResponseMode)
 	}
 	set("login_hint", r.LoginHint)
@@ -62,7 +63,7 @@ func (rp *RP) Start(ctx context.Context, s account.OIDCSettings, kind account.Id
 	return conf.AuthCodeURL(r.State, opts...), s.Issuer, nil
 }
 
-// scopes are what is asked for: openid always, then the connection's own list or profile and email.
+// scopes are what is asked for (OC §5.4): openid always, then the connection's own list or profile and email.
 func scopes(s account.OIDCSettings) []string {
 	list := s.Scopes
 	if len(list) == 0 {

@@ -49,7 +49,8 @@ func (j *judge) verify(ctx context.Context, t tokens) error {
 	return nil
 }
 
-// readHeader checks the token's form and header before anything is computed (G-4).
+// readHeader checks the token's form and header before anything is computed (G-4): alg is one of our
+// list (RFC 7515 §4.1.1, RFC 8725 §3.2).
 func (j *judge) readHeader(raw string) error {
 	header, err := tokenHeader(raw)
 	if err != nil {
@@ -76,7 +77,7 @@ func (j *judge) readHeader(raw string) error {
 	return nil
 }
 
-// tokenHeader reads the header of a compact JWS of three parts.
+// tokenHeader reads the header of a compact JWS of three parts (RFC 7515 §7.1); the JSON forms are refused.
 func tokenHeader(raw string) (object, error) {
 	switch {
 	case len(raw) > maxIDToken:
@@ -86,13 +87,20 @@ func tokenHeader(raw string) (object, error) {
 	case strings.Count(raw, ".") != 2:
 		return nil, fmt.Errorf("%d parts", strings.Count(raw, ".")+1)
 	}
-	first, _, _ := strings.Cut(raw, ".")
-	if len(first) > 16<<10 {
+	parts := strings.Split(raw, ".")
+	if len(parts[0]) > 16<<10 {
 		return nil, errors.New("a header of more than 16 kB")
 	}
-	data, err := rawURL.DecodeString(first)
-	if err != nil {
-		return nil, errors.New("a header that is not base64url")
+	var data []byte
+	for i, part := range parts {
+		// One spelling only, so that one token has one digest: Go's decoder skips line ends even when strict.
+		decoded, err := rawURL.DecodeString(part)
+		if err != nil || rawURL.EncodedLen(len(decoded)) != len(part) {
+			return nil, errors.New("a part that is not base64url")
+		}
+		if i == 0 {
+			data = decoded
+		}
 	}
 	header, err := readObject(data)
 	if err != nil {
@@ -116,7 +124,7 @@ func allowedAlgorithms(o account.OIDCSettings, p *provider) []string {
 	return out
 }
 
-// signature verifies the token. libraryErr is what go-oidc dislikes about a token whose signature is good.
+// signature verifies the token (OC §10.1, RFC 7515 §5.2). libraryErr is what go-oidc dislikes about a token whose signature is good.
 func (j *judge) signature(ctx context.Context, raw string) (libraryErr, err error) {
 	pin, libraryErr := j.rp.verifyToken(ctx, j.o, j.p, raw, j.now, 0)
 	ownKeys := false
@@ -198,6 +206,7 @@ func numericDate(v any) (time.Time, bool) {
 	return time.Unix(int64(f), 0), true
 }
 
+// checkTimes reads exp, nbf and iat (RFC 7519 §4.1.4, §4.1.5, §4.1.6).
 func (j *judge) checkTimes() error {
 	now, leeway := j.now, j.rp.leeway
 	clocks := fixes(fmt.Sprintf("Compare the clocks of the provider and of this installation; %s of difference are accepted.", leeway))
@@ -234,7 +243,7 @@ func (j *judge) checkTimes() error {
 	return nil
 }
 
-// checkAuthTime obeys max_age (OC §3.1.2.1, 3.1.3.7 step 13).
+// checkAuthTime obeys max_age (OC §3.1.2.1, §3.1.3.7 step 13).
 func (j *judge) checkAuthTime() error {
 	if j.o.MaxAge <= 0 {
 		return nil
@@ -247,6 +256,7 @@ func (j *judge) checkAuthTime() error {
 		fixes("The provider has to honour max_age and send auth_time; otherwise take the age limit off the connection.")))
 }
 
+// checkAudience reads iss, aud and azp (RFC 7519 §4.1.3, §7.2; RFC 8725 §3.8, §3.9).
 func (j *judge) checkAudience() error {
 	if iss := text(j.claims, "iss"); iss != j.o.Issuer {
 		return j.fail(check(account.StepAudience, "issuer", "The token comes from the provider that was asked", j.o.Issuer, clip(fmt.Sprint(j.claims["iss"]), 200),
@@ -281,7 +291,8 @@ func (j *judge) checkNonce() error {
 	return j.fail(check(account.StepAudience, "nonce", "The token answers this sign-in", "the nonce that was sent", received, fixes("Start again from the sign-in page. If it stays, the provider does not return the nonce, which it must.")))
 }
 
-// checkHashes compares the hashes that tie the token to what came with it (OC §3.1.3.6, 3.3.2.11).
+// checkHashes compares the hashes that tie the token to what came with it (OC §3.1.3.6,
+// OC §3.1.3.8).
 func (j *judge) checkHashes(t tokens) error {
 	for claim, value := range map[string]string{"at_hash": t.access, "c_hash": j.cb.Values.Get("code"), "s_hash": j.cb.Values.Get("state")} {
 		got, has := j.claims[claim]

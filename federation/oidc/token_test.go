@@ -115,7 +115,7 @@ func TestForgedAndMalformedTokensAreRefused(t *testing.T) {
 		"changed payload":   {parts[0] + "." + otherPayload + "." + parts[2], "signature"},
 		"other key":         {sign(rsaTwo(), "RS256", map[string]any{"kid": "key-1"}, w.claims), "signature"},
 		"no signature":      {parts[0] + "." + parts[1] + ".", "signature"},
-		"cut signature":     {good[:len(good)-4], "signature"},
+		"cut signature":     {good[:len(good)-2], "signature"},
 		"two parts":         {parts[0] + "." + parts[1], "token_form"},
 		"four parts":        {good + ".x", "token_form"},
 		"five parts (JWE)":  {good + ".x.y", "token_form"},
@@ -125,6 +125,8 @@ func TestForgedAndMalformedTokensAreRefused(t *testing.T) {
 		"not base64":        {"!!!." + parts[1] + "." + parts[2], "token_form"},
 		"header a list":     {base64.RawURLEncoding.EncodeToString([]byte(`["RS256"]`)) + "." + parts[1] + "." + parts[2], "token_form"},
 		"header twice":      {base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","alg":"none","kid":"key-1"}`)) + "." + parts[1] + "." + parts[2], "token_form"},
+		"line end inside":   {parts[0] + "\n." + parts[1] + "." + parts[2], "token_form"},
+		"loose last bits":   {good[:len(good)-1] + map[bool]string{true: "B", false: string(good[len(good)-1] + 1)}[good[len(good)-1] == 'A'], "token_form"},
 		"empty parts":       {"..", "token_form"},
 		"text":              {"hello", "token_form"},
 	} {

@@ -23,7 +23,7 @@ func (j *judge) askUserinfo(ctx context.Context, access string) error {
 		j.warn(check(account.StepIdentity, "userinfo", "The userinfo endpoint answers", j.p.UserinfoEndpoint, err.Message, fixes(or(err.Help, "Send the claims in the ID token, or look at the provider's log."))))
 		return nil
 	}
-	if sub, isText := info["sub"].(string); !isText || sub != text(j.claims, "sub") { // OC §5.3.2
+	if sub, isText := info["sub"].(string); !isText || sub != text(j.claims, "sub") { // OC §5.3.4, and §5.3.2 before it
 		return j.fail(check(account.StepIdentity, "userinfo_subject", "Userinfo is about the same person", text(j.claims, "sub"), clip(fmt.Sprint(info["sub"]), 100), fixes("Start again from the sign-in page; if it stays, the provider's userinfo endpoint is wrong.")))
 	}
 	j.info = info
@@ -51,6 +51,7 @@ func (j *judge) wantsUserinfo() bool {
 		!slices.ContainsFunc(names, func(n string) bool { _, ok := lookup(j.claims, n); return ok })
 }
 
+// fetchUserinfo asks once (OC §5.3.1) and takes JSON or a JWT.
 func (j *judge) fetchUserinfo(ctx context.Context, access string) (object, *account.Error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, j.p.UserinfoEndpoint, nil)
 	if err != nil {
