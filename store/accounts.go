@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"math/big"
 	"slices"
+	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
@@ -27,24 +28,30 @@ func (l *Ledger) CreateAccount(ctx context.Context, by account.Actor, name, orgN
 	now := l.now()
 	var house table.House
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
-		number, err := freeNumber(tx, name)
-		if err != nil {
+		var err error
+		if house, err = l.newHouse(tx, name, orgName, title, t, now); err != nil {
 			return err
 		}
-		if _, taken, err := tx.HouseByOrg(orgName); err != nil {
-			return err
-		} else if taken {
-			return account.Errorf(account.Conflict, "There is an org called %q already.", orgName).Coded("name_taken").At("/org").Fix("Choose another name.")
-		}
-		a := account.Account{ID: account.NewID[account.AccountID](now, l.opt.Random), Number: number, Name: name, CreatedAt: now}
-		house = table.House{Account: a, Org: account.Org{ID: account.NewID[account.OrgID](now, l.opt.Random), Account: a.ID, Number: number,
-			Name: orgName, Title: title, Type: t, CreatedAt: now}}
-		if err := tx.InsertHouse(house); err != nil {
-			return err
-		}
-		return l.audit(tx, by, a.ID, "account.created", note{Target: string(a.ID), Detail: map[string]any{"name": name, "org": orgName, "type": t}}, now)
+		return l.audit(tx, by, house.Account.ID, "account.created", note{Target: string(house.Account.ID), Detail: map[string]any{"name": name, "org": orgName, "type": t}}, now)
 	})
 	return house.Account, house.Org, err
+}
+
+// newHouse makes an account and its org, one number for both. Names have been checked.
+func (l *Ledger) newHouse(tx *table.Tx, name, orgName, title string, t account.OrgType, now time.Time) (table.House, error) {
+	number, err := freeNumber(tx, name)
+	if err != nil {
+		return table.House{}, err
+	}
+	if _, taken, err := tx.HouseByOrg(orgName); err != nil {
+		return table.House{}, err
+	} else if taken {
+		return table.House{}, account.Errorf(account.Conflict, "There is an org called %q already.", orgName).Coded("name_taken").At("/org").Fix("Choose another name.")
+	}
+	a := account.Account{ID: account.NewID[account.AccountID](now, l.opt.Random), Number: number, Name: name, CreatedAt: now}
+	house := table.House{Account: a, Org: account.Org{ID: account.NewID[account.OrgID](now, l.opt.Random), Account: a.ID, Number: number,
+		Name: orgName, Title: title, Type: t, CreatedAt: now}}
+	return house, tx.InsertHouse(house)
 }
 
 // freeNumber draws ten digits that no account has, and refuses a name that one has.
@@ -96,7 +103,7 @@ func (l *Ledger) EnableService(ctx context.Context, by account.Actor, a account.
 		verb = "service.disabled"
 	}
 	return l.change(ctx, by, a, verb, operator, func(h *hand) (*note, error) {
-		s, known := l.opt.Catalogue.Service(service)
+		s, known := l.Catalogue().Service(service)
 		switch has := slices.Contains(h.Org.Services, service); {
 		case has == on:
 			return nil, nil

@@ -148,7 +148,7 @@ func (l *Ledger) withOwnersRoles(org account.Org, held []account.Held) []account
 		return held
 	}
 	for _, id := range org.Services {
-		service, _ := l.opt.Catalogue.Service(id)
+		service, _ := l.Catalogue().Service(id)
 		for _, sr := range service.Roles {
 			r := account.Role(id + ":" + sr.ID)
 			if sr.Admin && !account.HasRole(held, whole, r) {
@@ -170,7 +170,11 @@ func (h *hand) audit(verb string, n note) error {
 }
 
 func (l *Ledger) audit(tx *table.Tx, by account.Actor, a account.AccountID, verb string, n note, now time.Time) error {
-	return tx.InsertAudit(l.line(by, a, verb, n, now), now)
+	line := l.line(by, a, verb, n, now)
+	if l.heard != nil {
+		l.heard(line)
+	}
+	return tx.InsertAudit(line, now)
 }
 
 func (l *Ledger) line(by account.Actor, a account.AccountID, verb string, n note, now time.Time) account.AuditLine {

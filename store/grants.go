@@ -17,7 +17,7 @@ import (
 // without account role admin (code account_admin_needed, D-04); with Invalid: an owner of another e-mail domain (D-03).
 func (l *Ledger) Grant(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID, s account.Scope, r account.Role) error {
 	return l.change(ctx, by, a, "role.granted", grantable(s, r), func(h *hand) (*note, error) {
-		if err := l.opt.Catalogue.CheckRole(s, r); err != nil {
+		if err := l.Catalogue().CheckRole(s, r); err != nil {
 			return nil, err
 		}
 		t, found, err := h.Tenant(a, u)
@@ -132,7 +132,7 @@ func (h *hand) admits(u account.User, held []account.Held, s account.Scope, r ac
 		}
 		return nil
 	}
-	limits := h.l.opt.Catalogue.Limits
+	limits := h.l.Catalogue().Limits
 	if h.Org.Type == account.Individual {
 		others, err := h.OrgUsers(h.Account.ID, h.Org.ID, u.ID)
 		if err != nil {
@@ -144,7 +144,7 @@ func (h *hand) admits(u account.User, held []account.Held, s account.Scope, r ac
 		}
 	}
 	if service := r.Service(); service != "" && !slices.Contains(h.Org.Services, service) {
-		known, _ := h.l.opt.Catalogue.Service(service)
+		known, _ := h.l.Catalogue().Service(service)
 		return account.Errorf(account.Conflict, "%s (%s) is not enabled on %s.", known.Label, service, h.Org.Name).Coded("service_not_enabled").
 			Fix("Enable %s on the org first.", service)
 	}
@@ -164,7 +164,7 @@ func (h *hand) seatForOrgOwner(u account.User, held []account.Held) error {
 		return err
 	}
 	others := slices.DeleteFunc(all, func(o account.User) bool { return o.ID == u.ID })
-	if limit := max(h.l.opt.Catalogue.Limits.OwnersPerOrg, 1); len(others) >= limit {
+	if limit := max(h.l.Catalogue().Limits.OwnersPerOrg, 1); len(others) >= limit {
 		return account.Errorf(account.Conflict, "%s has its limit of %d owners.", h.Org.Name, limit).Coded("owner_limit").Fix("Remove one of them first.")
 	}
 	for _, o := range others {
@@ -182,7 +182,7 @@ func (h *hand) seatForAccountOwner(u account.UserID) error {
 		return err
 	}
 	others := slices.DeleteFunc(all, func(o account.User) bool { return o.ID == u })
-	if limit := max(h.l.opt.Catalogue.Limits.OwnersPerAccount, 1); len(others) >= limit {
+	if limit := max(h.l.Catalogue().Limits.OwnersPerAccount, 1); len(others) >= limit {
 		return account.Errorf(account.Conflict, "Account %s has its owner.", h.Account.Name).Coded("owner_limit").Fix("Use the account role admin.")
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -18,7 +19,7 @@ import (
 type Options struct {
 	URL       string            // "sqlite:PATH" or "postgres://…"
 	Keyring   *Keyring          // seals secrets at rest; lives outside the database
-	Catalogue account.Catalogue // services, roles, limits
+	Catalogue account.Catalogue // services, roles, limits; what an estate file brought wins over it
 	Now       func() time.Time  // the one clock; nil: time.Now
 	Random    io.Reader         // nil: crypto/rand.Reader
 	Log       *slog.Logger      // nil: silent
@@ -58,9 +59,11 @@ func (o Options) withDefaults() Options {
 
 // A Ledger is an open store. It is safe for concurrent use.
 type Ledger struct {
-	db  *table.DB
-	opt Options
+	db        *table.DB
+	opt       Options
+	catalogue atomic.Pointer[account.Catalogue]
 	memory
+	heard func(account.AuditLine) // told of each audit line, by Apply; may be nil
 }
 
 // Open connects, migrates, and checks that the keyring opens what is sealed, so that a lost master key
@@ -75,8 +78,12 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{db: db, opt: o.withDefaults(), memory: newMemory()}
+	l.catalogue.Store(&l.opt.Catalogue)
 	if err = db.Migrate(ctx); err == nil {
 		err = l.checkKeyring(ctx)
+	}
+	if err == nil {
+		err = l.loadCatalogue(ctx)
 	}
 	if err != nil {
 		db.Close()
@@ -96,7 +103,7 @@ func (l *Ledger) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Catalogue is the data of this installation.
-func (l *Ledger) Catalogue() account.Catalogue { return l.opt.Catalogue }
+// Catalogue is the data of this installation: what an estate file brought, or else that of Options.
+func (l *Ledger) Catalogue() account.Catalogue { return *l.catalogue.Load() }
 
 func (l *Ledger) now() time.Time { return l.opt.Now().UTC().Truncate(time.Microsecond) }

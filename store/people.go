@@ -24,7 +24,7 @@ func (l *Ledger) AddPerson(ctx context.Context, by account.Actor, a account.Acco
 	if err != nil {
 		return account.User{}, err
 	}
-	if err := l.opt.Catalogue.CheckRole(account.Scope{}, r); err != nil {
+	if err := l.Catalogue().CheckRole(account.Scope{}, r); err != nil {
 		return account.User{}, err
 	}
 	var user account.User

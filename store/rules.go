@@ -44,7 +44,11 @@ func (l *Ledger) SaveRule(ctx context.Context, by account.Actor, a account.Accou
 
 // ruleToSave finds or makes the rule that d goes to, when d can be saved there.
 func (l *Ledger) ruleToSave(h *hand, all []rules.Rule, id account.RuleID, d rules.Definition) (rules.Rule, error) {
-	if err := h.checkDefinition(d); err != nil {
+	check, err := h.checker()
+	if err == nil {
+		err = check(d)
+	}
+	if err != nil {
 		return rules.Rule{}, err
 	}
 	if d.AccountRole == account.Admin {
@@ -75,32 +79,27 @@ func (l *Ledger) ruleToSave(h *hand, all []rules.Rule, id account.RuleID, d rule
 	return all[i], nil
 }
 
-// checkDefinition is Definition.Check against what the account is at this moment.
-func (h *hand) checkDefinition(d rules.Definition) error {
-	teams, err := h.teamsByID()
+// checker is Definition.Check against what the account is at this moment.
+func (h *hand) checker() (func(rules.Definition) error, error) {
+	list, err := h.Teams(h.Account.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := d.Check(h.l.Catalogue(), h.Org, teams); err != nil {
-		return err
+	teams := make(map[account.TeamID]account.Team, len(list))
+	for _, t := range list {
+		teams[t.ID] = t
 	}
-	c, found, err := h.Connection(d.Connection)
-	if err != nil {
-		return err
-	}
-	if !found || c.Account != h.Account.ID {
-		return noConnection()
-	}
-	return nil
-}
-
-func (h *hand) teamsByID() (map[account.TeamID]account.Team, error) {
-	teams, err := h.Teams(h.Account.ID)
-	byID := make(map[account.TeamID]account.Team, len(teams))
-	for _, t := range teams {
-		byID[t.ID] = t
-	}
-	return byID, err
+	connections, err := h.Connections(h.Account.ID)
+	cat := h.l.Catalogue()
+	return func(d rules.Definition) error {
+		if err := d.Check(cat, h.Org, teams); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(connections, func(c table.Connection) bool { return c.ID == d.Connection }) {
+			return noConnection()
+		}
+		return nil
+	}, err
 }
 
 func noRule() *account.Error {
@@ -409,12 +408,16 @@ func ruleName(r rules.Rule) string {
 
 // guard asks whether the plan may be carried out.
 func (h *hand) guard(p planned, o activation) error {
+	check, err := h.checker()
+	if err != nil {
+		return err
+	}
 	var problems []error
 	for _, r := range p.rules {
 		if r.Draft == nil || !o.takes(r) {
 			continue
 		}
-		if err := h.checkDefinition(*r.Draft); err != nil { // a team or service may have gone since it was saved
+		if err := check(*r.Draft); err != nil { // a team or service may have gone since it was saved
 			problems = append(problems, fmt.Errorf("rule %q: %w", r.Draft.Name, err))
 		}
 	}
@@ -441,6 +444,9 @@ func (h *hand) guard(p planned, o activation) error {
 	return nil
 }
 
+// verbRolesByRules is the audit line of a person whose roles an activation moved.
+const verbRolesByRules = "person.roles_by_rules"
+
 // move applies what an activation does to one person. Somebody who came in through their provider and whose last account role
 // goes stays in the account as a bare member, as they would be after their next sign-in (L-14).
 func (h *hand) move(u account.UserID, before []account.Held, c rules.Change) error {
@@ -460,7 +466,7 @@ func (h *hand) move(u account.UserID, before []account.Held, c rules.Change) err
 	if len(c.Replaced) > 0 {
 		detail["replaced"] = roleLines(c.Replaced)
 	}
-	return h.audit("person.roles_by_rules", note{Target: string(u), Detail: detail})
+	return h.audit(verbRolesByRules, note{Target: string(u), Detail: detail})
 }
 
 func connectionOf(revoked []rules.Sourced) account.ConnectionID {

@@ -174,7 +174,8 @@ func (s *signIn) enter(tx *table.Tx) (Entrance, error) {
 	if err := s.openSession(tx, gate, settings, &out); err != nil {
 		return Entrance{}, err
 	}
-	if out.Several = false; person.Places > 1 {
+	// Places were counted before this sign-in may have added one.
+	if person.Places > 1 || person.Places > 0 && person.Tenancy == "" {
 		places, err := tx.Places(person.ID)
 		if err != nil {
 			return Entrance{}, err
@@ -230,7 +231,7 @@ func (s *signIn) passGate(tx *table.Tx) (table.Gate, *account.Settings, error) {
 		return gate, nil, refuse(account.StepRequest, "unsolicited", "an answer to a sign-in that was started here", "a response nobody asked for",
 			"Start at the sign-in page, or allow sign-ins that start at the provider.")
 	}
-	if n, limit := len(s.Login.Groups.Values), s.l.opt.Catalogue.Limits.GroupValues; limit > 0 && n > limit {
+	if n, limit := len(s.Login.Groups.Values), s.l.Catalogue().Limits.GroupValues; limit > 0 && n > limit {
 		return gate, nil, refuse(account.StepGroups, "too_many_groups", fmt.Sprintf("at most %d group values", limit), fmt.Sprintf("%d", n),
 			"Have the provider send only the groups that are assigned to this application.")
 	}
@@ -295,8 +296,6 @@ func (s *signIn) person(tx *table.Tx, gate table.Gate, settings *account.Setting
 		if p, found, err = s.introduce(tx, a, settings); err != nil {
 			return p, false, err
 		}
-	} else if err = s.follow(tx, gate, &p); err != nil {
-		return p, false, err
 	}
 	if !found {
 		p = table.Known{User: account.User{ID: account.NewID[account.UserID](s.now, s.l.opt.Random), Email: email, Name: s.Login.Name, State: account.UserActive, CreatedAt: s.now}}
@@ -308,7 +307,7 @@ func (s *signIn) person(tx *table.Tx, gate table.Gate, settings *account.Setting
 	case p.Tenancy == account.TenancySuspended:
 		return p, false, refuse(account.StepIdentity, "tenancy_suspended", "a person whose place in the account is active", "one whose place is suspended", "An owner can end the suspension.")
 	}
-	return p, false, nil
+	return p, false, s.follow(tx, gate, &p)
 }
 
 // introduce looks for somebody who has the address already: added by hand, or known through another connection. Somebody

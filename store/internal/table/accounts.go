@@ -88,3 +88,9 @@ func listText(l []string) string {
 	text, _ := json.Marshal(l) // strings always marshal
 	return string(text)
 }
+
+// SetTitle changes what people call an account's org.
+func (tx *Tx) SetTitle(a account.AccountID, title string) error {
+	_, err := tx.exec(`UPDATE orgs SET title = $2 WHERE account_id = $1`, a, title)
+	return err
+}

@@ -36,7 +36,12 @@ type DB struct {
 	pool    *sql.DB // PostgreSQL: everything; SQLite: readers
 	writer  *writer // SQLite only
 	reads   *prepared
+	within  *Tx // see Within
 }
+
+// Within is the database as it looks from inside of one of its transactions: what is written and read through it
+// is part of tx, so that several changes become one. tx has to end with the first error that any of them returns.
+func (db *DB) Within(tx *Tx) *DB { return &DB{Dialect: db.Dialect, within: tx} }
 
 // Open connects to "sqlite:PATH" (a file, created when missing) or "postgres://…". It does not migrate.
 func Open(ctx context.Context, rawURL string) (*DB, error) {
@@ -131,6 +136,9 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // Write runs do in one durable transaction. An error from do rolls all of it back. do may run
 // more than once (PostgreSQL serialization failures), so it must not touch anything but tx.
 func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
+	if db.within != nil {
+		return do(db.within)
+	}
 	if db.writer != nil {
 		return db.writer.write(ctx, db, do)
 	}
@@ -147,6 +155,9 @@ func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
 
 // Read runs do on one consistent snapshot.
 func (db *DB) Read(ctx context.Context, do func(*Tx) error) error {
+	if db.within != nil {
+		return do(db.within)
+	}
 	if db.Dialect == Postgres {
 		return db.postgres(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, do)
 	}

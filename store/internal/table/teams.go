@@ -34,3 +34,9 @@ func (tx *Tx) InsertTeam(a account.AccountID, t account.Team) error {
 		a, t.ID, t.Org, t.Name, t.Description, micros(t.CreatedAt))
 	return err
 }
+
+// SetTeamDescription changes what a team says about itself.
+func (tx *Tx) SetTeamDescription(a account.AccountID, id account.TeamID, description string) error {
+	_, err := tx.exec(`UPDATE teams SET description = $3 WHERE account_id = $1 AND id = $2`, a, id, description)
+	return err
+}
