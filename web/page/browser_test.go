@@ -32,7 +32,7 @@ func TestEveryPageFitsANarrowScreenInARealBrowser(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	mux.HandleFunc("POST /sample/here", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /sample/here", func(w http.ResponseWriter, r *http.Request) { _ = Render(w, r, http.StatusOK, SignedOut{}) })
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
