@@ -42,12 +42,9 @@ func (d *Door) switchedOff(w http.ResponseWriter, r *http.Request, c account.Con
 // notStarted refuses a sign-in whose provider could not be asked: settings that do not hold, or a discovery
 // document that cannot be had.
 func (d *Door) notStarted(w http.ResponseWriter, r *http.Request, c account.Connection, f account.Flow, err error) error {
-	check := account.Check{Step: account.StepRequest, Code: "start", Title: "The sign-in can be started", Expected: "a request to the identity provider", Received: "an error"}
+	check := account.Check{Step: account.StepRequest, Code: codeStart, Title: "The sign-in can be started", Expected: "a request to the identity provider", Received: "an error"}
 	if e, ok := errorIn(err); ok {
 		check.Received, check.Fix = e.Message, generic(e.Help)
-		if e.Code != "" {
-			check.Code = e.Code
-		}
 	}
 	j := refusal(check)
 	j.Refusal.Because(err)

@@ -31,9 +31,11 @@ func (d *Door) turnedAway(w http.ResponseWriter, r *http.Request, c account.Conn
 	if ref.Code == codeUsed {
 		return d.usedUp(w, r)
 	}
-	return page.Render(w, r, http.StatusForbidden, page.Refused{
-		What: what(ref), Diagnosis: id, Again: d.again(c, f),
-	})
+	status := http.StatusForbidden
+	if account.KindOf(ref) == account.Unavailable {
+		status = http.StatusServiceUnavailable // the provider, or the way to it, is down
+	}
+	return page.Render(w, r, status, page.Refused{What: what(ref), Diagnosis: id, Again: d.again(c, f)})
 }
 
 // again is where the person can try once more: at the same provider, unless it is switched off.
@@ -59,6 +61,7 @@ const (
 	codeUnsolicited = "unsolicited"
 	codeUnknown     = "unknown_request"
 	codeDisabled    = "connection_disabled"
+	codeStart       = "not_started"
 )
 
 // what is the one sentence that the person sees. Decryption, form and signature share one sentence, so
@@ -69,6 +72,8 @@ func what(ref *account.Refusal) string {
 		return "Signing in through this identity provider is switched off at the moment."
 	case codeUnsolicited, codeUnknown:
 		return "This answer does not belong to a sign-in that was started in this browser. Start again from the sign-in page."
+	case codeStart:
+		return "Your identity provider could not be asked. Try again in a few minutes."
 	case "subject_changed":
 		return "Your identity provider names you differently than before, so your administrator has to confirm the change."
 	case "user_disabled":
