@@ -21,7 +21,8 @@ apt() {
     timeout 300 apt-get update -qq >"$log" 2>&1 || return 1
     updated=1
   fi
-  timeout 600 apt-get install -y -qq --no-install-recommends "$@" >"$log" 2>&1
+  dpkg --configure -a >"$log" 2>&1 # an earlier installation may have been cut off in the middle
+  timeout 900 apt-get install -y -qq --no-install-recommends "$@" >"$log" 2>&1
 }
 
 have() { echo "have $*"; }
@@ -40,7 +41,6 @@ cc_there || missing+=(gcc libc6-dev)
 simplesamlphp_there || missing+=(simplesamlphp php-cli php-xml)
 command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
 command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
-command -v npm >/dev/null || missing+=(npm)
 [ ${#missing[@]} -eq 0 ] || apt "${missing[@]}" || true
 
 if cc_there || apt gcc libc6-dev; then have gcc; else lack gcc; fi
@@ -55,7 +55,7 @@ if command -v xmlsec1 >/dev/null || apt xmlsec1; then have xmlsec1; else lack xm
 npm_ci() {
   local name=$1 to=$cache/$1
   cmp -s "$here/$name/package-lock.json" "$to/installed" && return 0
-  command -v npm >/dev/null || { echo "there is no npm" >"$log"; return 1; }
+  command -v npm >/dev/null || apt npm || return 1 # Debian's has hundreds of packages, so it comes last
   mkdir -p "$to" && cp "$here/$name/package.json" "$here/$name/package-lock.json" "$to/" &&
     (cd "$to" && timeout 300 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >"$log" 2>&1) &&
     cp "$to/package-lock.json" "$to/installed"

@@ -35,6 +35,7 @@ func TestRequirementsAreHeldToTheTests(t *testing.T) {
 		{"inside of a test", "# later\nA-03 # so far", "func TestX(t *testing.T) {\n\t" + req + "A-01\n\t" + req + "A-02\n}\n", nil},
 		{"no test", "A-02 A-03", "", []string{"A-01 has no test: One."}},
 		{"stale", "A-01 A-02 A-03", req + "A-02\nfunc TestX(t *testing.T) {}\n", []string{"A-02 is held by room.TestX"}},
+		{"in part", "A-01~ A-02~ A-03", req + "A-02\nfunc TestX(t *testing.T) {}\n", []string{"A-01 has no test: One."}},
 		{"unknown", "A-01 A-02 A-03 A-09", req + "B-07\nfunc FuzzX(f *testing.F) {}\n", []string{"names A-09", "x_test.go:4: there is no requirement B-07"}},
 		{"not a test", "A-01 A-02 A-03", req + "A-01\nfunc help(t *testing.T) {}\n", []string{"x_test.go:4: // REQ belongs above a test"}},
 	} {
