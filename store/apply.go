@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/estate"
@@ -186,6 +187,22 @@ func (l *Ledger) loadCatalogue(ctx context.Context) error {
 		l.catalogue.Store(&cat)
 		return nil
 	})
+}
+
+// catalogueLook is how long a replica may go by a catalogue that another one has replaced.
+const catalogueLook = 10 * time.Second
+
+// keepCatalogue follows the catalogue until ctx ends.
+func (l *Ledger) keepCatalogue(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := l.loadCatalogue(ctx); err != nil && ctx.Err() == nil {
+			l.opt.Log.ErrorContext(ctx, "the catalogue could not be looked at", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(catalogueLook):
+		}
+	}
 }
 
 func (a *applying) account(want estate.Account) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +121,7 @@ func (h *house) checkGlobex(d Diff) {
 	}
 	all, err := h.Rules(h.ctx(), theOperator, a.ID)
 	h.ok(err)
+	slices.SortFunc(all, func(a, b rules.Rule) int { return strings.Compare(ruleName(a), ruleName(b)) })
 	if len(all) != 2 || all[0].State() != rules.Active || all[1].State() != rules.Draft || len(all[0].Active.Targets) != 2 {
 		h.Errorf("%+v", all)
 	}

@@ -45,6 +45,7 @@ func (l *Ledger) Work(ctx context.Context, tasks ...Task) error {
 		return err
 	}
 	var wg sync.WaitGroup
+	wg.Go(func() { l.keepCatalogue(ctx) })
 	for _, t := range tasks {
 		wg.Go(func() {
 			for ctx.Err() == nil {
