@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"strings"
 	"sync"
@@ -237,6 +238,7 @@ func (h *house) login(c account.Connection, subject, email string, groups ...str
 // comesIn signs somebody in through an answered flow.
 func (h *house) comesIn(login account.Login) (Entrance, error) {
 	h.Helper()
+	h.clock.turn(time.Millisecond) // so that what follows is newer
 	f, err := h.StartFlow(h.ctx(), account.Flow{Connection: login.Connection, Which: account.Live, RequestID: "_" + h.random(16)})
 	h.ok(err)
 	return h.SignIn(h.ctx(), Entry{By: account.Actor{Kind: account.ActorConnection, IP: "192.0.2.9", Request: "req-2"}, Login: login, Flow: f})
@@ -247,4 +249,56 @@ func (h *house) signedIn(login account.Login) Entrance {
 	e, err := h.comesIn(login)
 	h.ok(err)
 	return e
+}
+
+// dump is every value of every table as text: what somebody with a stolen backup reads.
+func (h *house) dump() string {
+	h.Helper()
+	driver, source := "pgx", h.url
+	tables := `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
+	if path, ok := strings.CutPrefix(h.url, "sqlite:"); ok {
+		driver, source, tables = "sqlite", path, `SELECT name FROM sqlite_master WHERE type = 'table'`
+	}
+	db, err := sql.Open(driver, source)
+	h.ok(err)
+	defer db.Close()
+	var all strings.Builder
+	names, err := h.rows(db, tables)
+	h.ok(err)
+	for _, n := range names {
+		rows, err := h.rows(db, `SELECT * FROM `+n[0])
+		h.ok(err)
+		for _, r := range rows {
+			all.WriteString(strings.Join(r, "|") + "\n")
+		}
+	}
+	return all.String()
+}
+
+func (h *house) rows(db *sql.DB, query string) ([][]string, error) {
+	rows, err := db.Query(query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	cols, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var out [][]string
+	for rows.Next() {
+		values, dest := make([]sql.RawBytes, len(cols)), make([]any, len(cols))
+		for i := range values {
+			dest[i] = &values[i]
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return nil, err
+		}
+		row := make([]string, len(cols))
+		for i, v := range values {
+			row[i] = string(v)
+		}
+		out = append(out, row)
+	}
+	return out, rows.Err()
 }
