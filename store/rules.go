@@ -189,6 +189,26 @@ func (l *Ledger) IdPGroups(ctx context.Context, by account.Actor, a account.Acco
 	return all, err
 }
 
+// LookAlike compares a group value that somebody types with those that the connection was really seen to send: ok is true when it
+// was never seen and one that was is close, with how they differ in words (L-06). Owners, user admins and the operator may.
+func (l *Ledger) LookAlike(ctx context.Context, by account.Actor, a account.AccountID, c account.ConnectionID, value string) (near, why string, ok bool, err error) {
+	err = l.look(ctx, by, a, userAdmins, func(h *hand) error {
+		all, err := h.IdPGroups(a)
+		if err != nil {
+			return err
+		}
+		var seen []string
+		for _, g := range all {
+			if g.Connection == c && !g.LastSeen.IsZero() {
+				seen = append(seen, g.Value)
+			}
+		}
+		near, why, ok = rules.LookAlike(value, seen)
+		return nil
+	})
+	return near, why, ok, err
+}
+
 // PlanRules is the dry run of the drafts over everybody with the groups last seen (L-20, T-03): who would gain, lose or keep what,
 // and why. Nothing changes. Owners, user admins and the operator may.
 func (l *Ledger) PlanRules(ctx context.Context, by account.Actor, a account.AccountID) (plan rules.Plan, err error) {

@@ -48,7 +48,7 @@ func (h *house) sources(u account.User, r account.Role) (kinds []account.SourceK
 	return kinds
 }
 
-// REQ L-03 L-05 L-10 L-13
+// REQ L-01 L-03 L-05 L-10 L-13
 func TestOnlyOwnersAndUserAdminsManageRules(t *testing.T) {
 	each(t, func(h *house) {
 		c := h.connected()
@@ -67,6 +67,8 @@ func TestOnlyOwnersAndUserAdminsManageRules(t *testing.T) {
 		_, err := h.SaveRule(h.ctx(), member, h.acme.ID, "", writers(c, "eng"))
 		h.refuses(err, account.Forbidden, "")
 		h.auditHas(h.acme.ID, "rule.saved", "refused")
+		_, err = h.SaveRule(h.ctx(), asUser(olga), h.acme.ID, "", writers(account.Connection{ID: "con_nowhere"}, "eng"))
+		h.refuses(err, account.NotFound, "") // without a connection there is nothing to read groups from
 		_, err = h.Rules(h.ctx(), member, h.acme.ID)
 		h.refuses(err, account.Forbidden, "")
 		_, err = h.PlanRules(h.ctx(), member, h.acme.ID)
@@ -253,6 +255,15 @@ func TestGroupsAreTenantsAndSeenValuesAreOffered(t *testing.T) {
 			h.Errorf("removed from the tenants, still known as seen: %+v", all[0])
 		}
 		h.refuses(h.AddIdPGroup(h.ctx(), theOperator, account.IdPGroup{Account: h.acme.ID, Connection: c.ID}), account.Invalid, "")
+
+		near, why, ok, err := h.LookAlike(h.ctx(), theOperator, h.acme.ID, c.ID, "Ops ")
+		h.ok(err)
+		if !ok || near != "ops" || why == "" {
+			h.Errorf("%q, %q, %v", near, why, ok)
+		}
+		if _, _, ok, err := h.LookAlike(h.ctx(), theOperator, h.acme.ID, c.ID, "ops"); ok || err != nil {
+			h.Errorf("a value that was seen needs no help: %v", err)
+		}
 	})
 }
 
