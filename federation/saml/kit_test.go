@@ -6,7 +6,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -15,8 +14,10 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"hash"
 	"math/big"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -56,43 +57,38 @@ func selfSigned(key crypto.Signer, from, to time.Time) idpKey {
 	return idpKey{key, c}
 }
 
-func newRSA(bits int) func() idpKey {
+// testKey is the nth key of testdata/keys.pem, with a certificate that is the same in every process.
+func testKey(n int) func() idpKey {
 	return sync.OnceValue(func() idpKey {
-		k, err := rsa.GenerateKey(rand.Reader, bits)
+		rest, err := os.ReadFile("testdata/keys.pem")
 		if err != nil {
 			panic(err)
 		}
-		return selfSigned(k, noon.AddDate(-1, 0, 0), noon.AddDate(5, 0, 0))
+		var block *pem.Block
+		for range n + 1 {
+			block, rest = pem.Decode(rest)
+		}
+		k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			panic(err)
+		}
+		return selfSigned(k.(crypto.Signer), noon.AddDate(-1, 0, 0), noon.AddDate(5, 0, 0))
 	})
 }
 
 var (
-	theIdP    = newRSA(2048)
-	otherIdP  = newRSA(2048)
-	shortIdP  = newRSA(1024)
-	curvedIdP = sync.OnceValue(func() idpKey {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			panic(err)
-		}
-		return selfSigned(k, noon.AddDate(-1, 0, 0), noon.AddDate(5, 0, 0))
-	})
-	ourKey = sync.OnceValue(func() account.SPKey {
-		k, err := NewKey(rand.Reader, noon, "drawbridge")
-		if err != nil {
-			panic(err)
-		}
-		return k
-	})
-	ourOtherKey = sync.OnceValue(func() account.SPKey {
-		k, err := NewKey(rand.Reader, noon, "drawbridge, next")
-		if err != nil {
-			panic(err)
-		}
-		k.Active = false
-		return k
-	})
+	theIdP      = testKey(0)
+	otherIdP    = testKey(1)
+	shortIdP    = testKey(2)
+	curvedIdP   = testKey(3)
+	ourKey      = sync.OnceValue(func() account.SPKey { return ours(4, true) })
+	ourOtherKey = sync.OnceValue(func() account.SPKey { return ours(5, false) })
 )
+
+func ours(n int, active bool) account.SPKey {
+	k := testKey(n)()
+	return account.SPKey{ID: fmt.Sprint("key", n), Certificate: account.PEM(k.cert), Private: account.NewSecret(pkcs8(k.key)), Active: active}
+}
 
 // A world is one connection and what is expected of it.
 type world struct {
@@ -480,4 +476,14 @@ func pkcs8(k crypto.Signer) string {
 		panic(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+func pkcs8Of(t testing.TB, pkcs1 []byte) string {
+	t.Helper()
+	block, _ := pem.Decode(pkcs1)
+	k, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkcs8(k)
 }

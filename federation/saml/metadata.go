@@ -377,3 +377,11 @@ func FetchMetadata(ctx context.Context, client *http.Client, address string) ([]
 	}
 	return body, nil
 }
+
+// Settings are what the metadata says about a provider; how strict to be with it is the administrator's choice.
+func (p Provider) Settings() account.SAMLSettings {
+	return account.SAMLSettings{
+		EntityID: p.EntityID, SSORedirect: p.SSORedirect, SSOPost: p.SSOPost, SLORedirect: p.SLORedirect, SLOPost: p.SLOPost,
+		Certificates: p.Certificates, SignRequests: p.WantsSignedRequests,
+	}
+}

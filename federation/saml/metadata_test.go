@@ -2,6 +2,9 @@ package saml
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
@@ -223,7 +226,11 @@ func TestRefreshRollsKeysOverAndAsksForTheRest(t *testing.T) {
 	}
 	five := account.SAMLSettings{EntityID: idpEntity, SSORedirect: fresh.SSORedirect}
 	for range 5 {
-		five.Certificates = append(five.Certificates, account.PEM(selfSigned(newRSA(1024)().key, noon, noon.AddDate(1, 0, 0)).cert))
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		five.Certificates = append(five.Certificates, account.PEM(selfSigned(k, noon, noon.AddDate(1, 0, 0)).cert))
 	}
 	fresh.Certificates = []string{b, five.Certificates[4]}
 	if updated, _, _ := Refresh(five, fresh); len(updated.Certificates) != 5 || updated.Certificates[0] != b {

@@ -184,3 +184,23 @@ func TestAnswersAreInflatedToABound(t *testing.T) { // THREAT SAML-D4
 		t.Errorf("%q, %v", m, f)
 	}
 }
+
+func TestANewKeySignsAndOpens(t *testing.T) {
+	k, err := NewKey(rand.Reader, noon, "con_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := account.ParseCertificate(k.Certificate)
+	if err != nil || c.Subject.CommonName != "con_1" || c.NotAfter.Before(noon.AddDate(9, 0, 0)) || !k.Active || len(k.ID) != 16 {
+		t.Errorf("%+v, %v", k, err)
+	}
+	w := newWorld()
+	w.sp.Keys = []account.SPKey{k}
+	w.accepted(t, encryptedResponse(encrypter{to: k}))
+	if s, err := w.sp.signer(); err != nil || s.method != algRSASHA256 {
+		t.Error(err)
+	}
+	if strings.Contains(k.Private.String(), "PRIVATE") {
+		t.Error("the key prints")
+	}
+}
