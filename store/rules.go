@@ -373,7 +373,8 @@ func (h *hand) activatePlanned(p planned, o activation, large bool) (*note, erro
 			waiting[s] = append(waiting[s], ruleName(r))
 		}
 	}
-	if len(waiting) == 0 && p.set.Revision > 0 {
+	moves := slices.ContainsFunc(p.People, func(r rules.PersonReview) bool { return !r.Change.Empty() })
+	if len(waiting) == 0 && !moves {
 		return nil, nil
 	}
 	if err := h.guard(p, o); err != nil {

@@ -181,6 +181,18 @@ func TestActivationReplacesWhatWasGivenByHandToWhomTheRulesMap(t *testing.T) {
 		if e := h.signedIn(h.login(c, "olga", "olga@acme.example", "eng")); e.Change.Skipped != rules.SkippedOwner {
 			h.Errorf("skipped %q", e.Change.Skipped)
 		}
+
+		// What was given by hand since is part of the next plan, and of the next activation.
+		h.ok(h.Grant(h.ctx(), theOperator, h.acme.ID, amy.ID, h.whole(), "registry:reader"))
+		plan, err := h.PlanRules(h.ctx(), theOperator, h.acme.ID)
+		h.ok(err)
+		if plan.Counts.Lost != 1 {
+			h.Errorf("plan %+v", plan.Counts)
+		}
+		h.activated(true)
+		if got := h.sources(amy, "registry:reader"); len(got) != 0 {
+			h.Errorf("the plan said that amy loses it; she has it by %v", got)
+		}
 	})
 }
 
