@@ -44,8 +44,8 @@ type attribute struct {
 
 type attributes []*attribute
 
-// readAttributes collects the attributes of all statements of an assertion. Values may be untyped,
-// xs:string, xs:anyType, empty or nil (SAML-A1); a value that holds elements is shown and not used.
+// readAttributes collects the attributes (SC §2.7.3.1) of all statements of an assertion. Values may be
+// untyped, xs:string, xs:anyType, empty or nil (SC §2.7.3.1.1, SAML-A1); a value that holds elements is shown and not used.
 func readAttributes(assertion *node) attributes {
 	var list attributes
 	byName := map[string]*attribute{}
@@ -107,7 +107,7 @@ func isNil(v *node) bool {
 }
 
 // find gives the values of the first wanted name that is present, by Name or FriendlyName, letter case
-// ignored. Several attributes with one such name are taken together. which is the Name as it was sent.
+// ignored (SP §8.1, SP §8.2). Several attributes with one such name are taken together. which is the Name as it was sent.
 func (list attributes) find(wanted []string) (values []string, which string, present bool) {
 	for _, w := range wanted {
 		for _, a := range list {
@@ -215,15 +215,13 @@ func tidy(values []string, m account.Mapping) []string {
 }
 
 // subject composes the stable name of the person on this connection (docs/decisions/subjects.md); how
-// says where it was found. It is empty when nothing stable was sent.
-func (list attributes) subject(m account.Mapping, kind account.IdPKind, id *account.NameID) (subject, how string) {
+// says where it was found. It is empty when nothing stable was sent: a transient identifier is another
+// each time (SC §8.3.8). A persistent one is only unique together with its qualifiers (SC §2.2.2,
+// SC §8.3.7); an address is one whatever its letter case (SC §8.3.2).
+func (list attributes) subject(m account.Mapping, id *account.NameID) (subject, how string) {
 	tenant, t := list.one([]string{entraTenant})
 	object, o := list.one([]string{entraObject})
-	entra := tenant != "" && object != "" && !t && !o
-	pair := strings.ToLower(tenant) + "/" + strings.ToLower(object)
-	if entra && (kind == account.KindEntra || len(m.Subject) == 0) {
-		return pair, "tenant id and object id"
-	}
+	entra := tenant != "" && object != "" && !t && !o && !strings.Contains(tenant+object, "/")
 	if len(m.Subject) > 0 {
 		v, more := list.one(m.Subject)
 		if more {
@@ -232,6 +230,8 @@ func (list attributes) subject(m account.Mapping, kind account.IdPKind, id *acco
 		return v, "attribute"
 	}
 	switch {
+	case entra:
+		return strings.ToLower(tenant) + "/" + strings.ToLower(object), "tenant id and object id"
 	case id == nil:
 		return "", "nothing"
 	case id.Format == formatTransient:

@@ -147,7 +147,7 @@ func TestTheSubjectIsWhatStaysTheSame(t *testing.T) {
 		"no format":             {nameID: `<saml:NameID>6b2e</saml:NameID>`, subject: "6b2e"},
 		"white space around":    {nameID: "<saml:NameID>\n  6b2e\n</saml:NameID>", subject: "6b2e"},
 		"Entra":                 {kind: account.KindEntra, nameID: nameIDXML, xml: entra, subject: "b1a2-tenant/6b2e-object"},
-		"Entra, mapped":         {kind: account.KindEntra, mapping: account.Mapping{Subject: []string{"employee"}}, nameID: nameIDXML, xml: entra + attributeXML("employee", "7"), subject: "b1a2-tenant/6b2e-object"},
+		"Entra, mapped":         {kind: account.KindEntra, mapping: account.Mapping{Subject: []string{"employee"}}, nameID: nameIDXML, xml: entra + attributeXML("employee", "7"), subject: "7"},
 		"Entra by another kind": {kind: account.KindGeneric, nameID: nameIDXML, xml: entra, subject: "b1a2-tenant/6b2e-object"},
 		"mapped":                {mapping: account.Mapping{Subject: []string{"employee"}}, nameID: nameIDXML, xml: entra + attributeXML("employee", "7"), subject: "7"},
 		"mapped, no name id":    {mapping: account.Mapping{Subject: []string{"employee"}}, xml: attributeXML("employee", "7"), subject: "7"},

@@ -25,7 +25,7 @@ func (j *judge) audience(response, assertion *node) {
 	}
 }
 
-// issuer compares byte for byte (SAML-I1): the assertion's is required, the response's optional.
+// issuer compares byte for byte (SC §2.2.5, SAML-I1): the assertion's is required, the response's optional.
 func (j *judge) issuer(response, assertion *node) {
 	want := j.settings.EntityID
 	got, _ := assertion.child(nsSAML, "Issuer").content()

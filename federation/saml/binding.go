@@ -12,7 +12,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 )
 
-// An Outgoing is a message on its way through the browser: a redirect when URL is set, else a form that
+// An Outgoing is a message on its way through the browser (SP §4.1.3.3): a redirect when URL is set, else a form that
 // posts Fields to Action by itself.
 type Outgoing struct {
 	URL    string
@@ -67,7 +67,7 @@ func (sp SP) send(redirect, post, field string, message []byte, relayState strin
 		return Outgoing{}, account.Errorf(account.Conflict, "The identity provider's settings name no address for this message.").Coded("no_endpoint")
 	}
 	if len(relayState) > 80 {
-		return Outgoing{}, account.Errorf(account.Invalid, "RelayState holds at most 80 bytes.") // SB §3.4.3
+		return Outgoing{}, account.Errorf(account.Invalid, "RelayState holds at most 80 bytes.") // SB §3.1.1, SB §3.4.3, SB §3.5.3
 	}
 	var s signer
 	if sign {
@@ -79,6 +79,7 @@ func (sp SP) send(redirect, post, field string, message []byte, relayState strin
 	if redirect == "" {
 		return s.form(post, field, message, relayState, extra)
 	}
+	// SB §3.4.4: the encoded message, then RelayState, then the signature.
 	query := field + "=" + url.QueryEscape(deflate(message))
 	if relayState != "" {
 		query += "&RelayState=" + url.QueryEscape(relayState)

@@ -14,7 +14,7 @@ type c14n struct {
 	exclusive bool
 	comments  bool
 	v11       bool     // Canonical XML 1.1: xml:id is not inherited
-	prefixes  []string // InclusiveNamespaces PrefixList; "" stands for #default
+	prefixes  []string // InclusiveNamespaces PrefixList (C14N §3); "" stands for #default
 }
 
 // methods by their identifiers (DS §6.5). Each has a form with comments.
@@ -27,7 +27,7 @@ var methods = map[string]c14n{
 	"http://www.w3.org/2006/12/xml-c14n11#WithComments":            {v11: true, comments: true},
 }
 
-// write gives the canonical form of the element n, leaving out the element skip (the enveloped
+// write gives the canonical form (C14N §2) of the element n, leaving out the element skip (the enveloped
 // signature; nil leaves nothing out).
 func (c c14n) write(n, skip *node) ([]byte, *fault) {
 	w := canonicalWriter{c14n: c, skip: skip, out: make([]byte, 0, 4096)}
@@ -51,8 +51,7 @@ func (c c14n) write(n, skip *node) ([]byte, *fault) {
 	return w.out, nil
 }
 
-// inherited are the attributes in the xml namespace that the apex takes from its ancestors (C14N 1.0
-// §2.4, 1.1 §2.4). 1.1 would have xml:base joined; nobody sends it, so it is refused.
+// inherited are the attributes in the xml namespace that the apex takes from its ancestors. 1.1 would have xml:base joined; nobody sends it, so it is refused.
 func (c c14n) inherited(n *node) ([]attr, *fault) {
 	var out []attr
 	for p := n.parent; p != nil; p = p.parent {
@@ -178,7 +177,7 @@ func (w *canonicalWriter) holds(b binding) bool {
 	return b.prefix == "" && b.uri == ""
 }
 
-// escape writes text or an attribute value as C14N §2.3 spells it.
+// escape writes text or an attribute value as canonical form spells it.
 func (w *canonicalWriter) escape(s string, attribute bool) {
 	from := 0
 	for i := range len(s) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// signed verifies every signature in the message (SAML-S7) and gives the response and the assertion to
+// signed verifies every signature in the message (SC §5.2, SP §4.1.4.5, SAML-S7) and gives the response and the assertion to
 // read: parsed again from the bytes that a digest covered. An unsigned response around a signed
 // assertion is given as it came; nothing about the person is read from it.
 func (j *judge) signed(d *document, assertion *node) (response, verified *node, f *fault) {
@@ -75,7 +75,7 @@ func closed() *fault {
 	return &fault{"decryption_failed", "an assertion that one of our keys opens and one of the connection's certificates signed", "one that does not"}
 }
 
-// decrypted opens the assertion. Unless the response was signed the assertion has to be signed inside:
+// decrypted opens the assertion, which was signed before it was encrypted (SC §6.2). Unless the response was signed the assertion has to be signed inside:
 // encryption proves nothing about its sender (SAML-E2).
 func (j *judge) decrypted(t trust, d *document, encrypted *node) (*seal, *node, *fault) {
 	envelope, f := unwrapEnvelope(encrypted, j.settings.AllowCBC)

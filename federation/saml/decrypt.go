@@ -55,8 +55,8 @@ type wrappedKey struct {
 	data    []byte
 }
 
-// unwrapEnvelope reads EncryptedAssertion or EncryptedID (SC §2.2.4): EncryptedData with its keys inside
-// KeyInfo or beside it (SAML-E1). Nothing is fetched: CipherReference and outside RetrievalMethods are
+// unwrapEnvelope reads EncryptedAssertion (SC §2.3.4) or EncryptedID (SC §2.2.4): EncryptedData with its
+// keys inside KeyInfo or beside it (XE §3.5, SAML-E1). Nothing is fetched: CipherReference and outside RetrievalMethods are
 // refused (SAML-K2). RSA 1.5 and 3DES are refused, CBC is the connection's choice (SAML-E2).
 func unwrapEnvelope(n *node, cbc bool) (e envelope, f *fault) {
 	f = first(n.follow(slot{nsXENC, "EncryptedData", 1, 1}, slot{nsXENC, "EncryptedKey", 0, maxWrapped}))
@@ -152,10 +152,10 @@ func wrappedKeyOf(n *node) (w wrappedKey, f *fault) {
 	return w, nil
 }
 
-// errClosed is the one answer for every way in which opening fails (SAML-E3).
+// errClosed is the one answer for every way in which opening fails (XE §6.1, SAML-E3).
 var errClosed = errors.New("saml: the encrypted element does not open")
 
-// open decrypts with whichever of our keys fits.
+// open decrypts with whichever of our keys fits (SC §6.1).
 func (e envelope) open(keys []account.SPKey) ([]byte, error) {
 	tried := 0
 	for _, k := range keys {
@@ -196,6 +196,7 @@ func (c contentCipher) open(key, data []byte) ([]byte, error) {
 		}
 		return plain, nil
 	}
+	// XE §5.2.2: a block of IV, then whole blocks.
 	if len(data) < 2*aes.BlockSize || len(data)%aes.BlockSize != 0 {
 		return nil, errClosed
 	}

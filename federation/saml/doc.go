@@ -6,7 +6,7 @@
 // is read by one parser (walk.go) and believed only where a signature covers it: the bytes under the
 // digest are parsed again and every value is taken from that copy (docs/decisions/saml-verifier.md).
 //
-// Clauses are cited as SC (saml-core-2.0-os), SB (saml-bindings), SP (saml-profiles), SM (saml-metadata),
+// Clauses are cited, and kept in docs/protocols/saml.md, as SC (saml-core-2.0-os), SB (saml-bindings), SP (saml-profiles), SM (saml-metadata),
 // DS (xmldsig-core1), XE (xmlenc-core1), C14N (xml-c14n, xml-exc-c14n).
 package saml
 

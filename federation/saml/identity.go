@@ -17,7 +17,7 @@ func (j *judge) identity(assertion *node) {
 	}
 	j.claims(list, id)
 	j.login.NameID = id
-	subject, how := list.subject(j.mapping, j.kind, id)
+	subject, how := list.subject(j.mapping, id)
 	switch {
 	case subject == "":
 		j.fail("subject", "subject_missing", "a stable Name ID or subject attribute", how)
@@ -47,7 +47,7 @@ func (j *judge) identity(assertion *node) {
 func control(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
 
 // nameID reads the identifier of the subject: at most one, opened if it is encrypted, never blank
-// (SC §2.2.3, SAML-N1, INTEROP M2). nil: the subject has none.
+// (SC §1.3.1, SC §2.2.3, SAML-N1, INTEROP M2). nil: the subject has none.
 func (j *judge) nameID(assertion *node) (*account.NameID, *fault) {
 	subject := assertion.child(nsSAML, "Subject")
 	if subject == nil {

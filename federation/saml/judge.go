@@ -16,7 +16,7 @@ const MaxResponse = 1 << 20
 // maxNameID bounds a Name ID in bytes (SAML-D1).
 const maxNameID = 1024
 
-// unsolicitedLife is how old an assertion may be that answers no request of ours (SAML-R2): there is
+// unsolicitedLife is how old an assertion may be that answers no request of ours (SP §4.1.5, SAML-R2): there is
 // no pending flow whose end would bound it.
 const unsolicitedLife = 5 * time.Minute
 
@@ -170,6 +170,7 @@ func (j *judge) judge(samlResponse string) *fault {
 	return nil
 }
 
+// decode reads the form field of the POST binding (SB §3.5.4).
 func decode(text string) ([]byte, *fault) {
 	switch {
 	case strings.Trim(text, " \t\r\n") == "":
@@ -184,7 +185,7 @@ func decode(text string) ([]byte, *fault) {
 	return raw, nil
 }
 
-// status looks for the top-level code alone (SC §3.2.2, SAML-C8). What the provider says of a failure
+// status looks for the top-level code alone (SC §3.2.2, SC §3.2.2.2, SAML-C8). What the provider says of a failure
 // is unsigned as often as not; it is shown to administrators as text.
 func (j *judge) status(response *node) *fault {
 	code, said := statusOf(response)
@@ -221,6 +222,6 @@ func (j *judge) values(response, assertion *node) {
 	j.times(assertion)
 	j.audience(response, assertion)
 	j.identity(assertion)
-	j.login.Replay = assertion.attr("ID")
+	j.login.Replay = assertion.attr("ID") // SC §2.5.1.5: every assertion counts once, asked for or not
 	j.login.ReplayUntil = j.lasts.Add(j.skew)
 }

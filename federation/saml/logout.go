@@ -24,7 +24,7 @@ type LogoutRequest struct {
 	RelayState   string
 }
 
-// StartLogout builds a signed LogoutRequest (SC §3.7.1) for the provider's Redirect or POST endpoint.
+// StartLogout builds a signed LogoutRequest (SC §3.7.1, SP §4.4.4.1) for the provider's Redirect or POST endpoint.
 // It errs with code "no_endpoint" when the provider has none, "no_signing_key" when we have no key.
 func StartLogout(sp SP, s account.SAMLSettings, r LogoutRequest) (Outgoing, error) {
 	until := r.Now.Add(logoutLife).UTC()
@@ -61,7 +61,7 @@ type LogoutReply struct {
 	Failed       bool   // the sessions are not all ended
 }
 
-// AnswerLogout builds a signed LogoutResponse (SC §3.7.2).
+// AnswerLogout builds a signed LogoutResponse (SC §3.7.2, SP §4.4.4.2).
 func AnswerLogout(sp SP, s account.SAMLSettings, r LogoutReply) (Outgoing, error) {
 	status := statusSuccess
 	if r.Failed {
@@ -279,7 +279,7 @@ func checkLogout(sp SP, s account.SAMLSettings, root *node, now time.Time) *faul
 	if issuer, _ := root.child(nsSAML, "Issuer").content(); issuer != s.EntityID {
 		return &fault{"issuer_mismatch", s.EntityID, orNone(issuer)}
 	}
-	if d := root.attr("Destination"); d != sp.SLO {
+	if d := root.attr("Destination"); d != sp.SLO { // SB §3.4.5.2, SB §3.5.5.2
 		return &fault{"destination_mismatch", sp.SLO, orNone(d)}
 	}
 	issued, ok := instant(root.attr("IssueInstant"))

@@ -21,7 +21,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 )
 
-// Metadata is our side of a connection as a document for the provider (SM §2.4.4): every key, the
+// Metadata is our side of a connection as a document for the provider (SM §2.4.4, SP §4.1.6, SP §4.4.5): every key, the
 // active one first, so that two are known while one is being replaced; encryption methods we open; a
 // Name ID format only when the connection asks for one. s may be nil while the provider is unknown.
 func Metadata(sp SP, s *account.SAMLSettings, now time.Time) ([]byte, error) {
@@ -57,7 +57,7 @@ func Metadata(sp SP, s *account.SAMLSettings, now time.Time) ([]byte, error) {
 		role.CreateElement("md:NameIDFormat").SetText(s.NameIDFormat)
 	}
 	acs := endpoint(role, "md:AssertionConsumerService", bindingPOST, sp.ACS)
-	acs.CreateAttr("index", "0")
+	acs.CreateAttr("index", "0") // SM §2.2.2
 	acs.CreateAttr("isDefault", "true")
 	doc := etree.NewDocumentWithRoot(root)
 	doc.Indent(2)
@@ -126,7 +126,7 @@ func badMetadata(format string, args ...any) *account.Error {
 	return account.Errorf(account.Invalid, format, args...).Coded("metadata").At("/metadata")
 }
 
-// ReadMetadata reads a provider from its metadata (SM §2). Of an aggregate it takes the entity with
+// ReadMetadata reads a provider from its metadata. Of an aggregate (SM §2.3.1) it takes the entity with
 // entityID; "" means the only provider in it. With keyPin, the SHA-256 (hex) of a certificate, the
 // document or the entity must be signed by that certificate, and only what it signed is read. Keys
 // without a use count as signing; certificates that do not parse are skipped; a provider without a
@@ -196,7 +196,7 @@ func provider(n *node, entityID string) (*node, error) {
 		Fix("Take the metadata of the identity provider, not that of the service provider.")
 }
 
-// roleOf gives the identity provider role of an entity that speaks SAML 2.0.
+// roleOf gives the identity provider role (SM §2.4.3) of an entity that speaks SAML 2.0 (SM §2.4.1).
 func roleOf(entity *node) *node {
 	for _, r := range entity.children(nsMD, "IDPSSODescriptor") {
 		if slices.Contains(strings.Fields(r.attr("protocolSupportEnumeration")), nsSAMLP) {
@@ -206,7 +206,7 @@ func roleOf(entity *node) *node {
 	return nil
 }
 
-// vouched looks for the signature over the entity or the whole document, and gives the entity as it
+// vouched looks for the signature over the entity or the whole document (SM §3), and gives the entity as it
 // stands under it.
 func vouched(root, entity *node, keyPin string) (*node, bool, error) {
 	pin := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(keyPin))
@@ -251,7 +251,7 @@ func (n *node) outlive(original *node) {
 	}
 }
 
-// validUntil is the earliest one on the entity, its role and what they stand in.
+// validUntil is the earliest one on the entity, its role and what they stand in (SM §4.3).
 func validUntil(entity *node, now time.Time) (time.Time, error) {
 	var until time.Time
 	places := []*node{roleOf(entity)}
@@ -286,7 +286,7 @@ func (p *Provider) read(entity *node) error {
 	w := role.attr("WantAuthnRequestsSigned")
 	p.WantsSignedRequests = w == "true" || w == "1"
 	var refused string
-	take := func(service, binding string) string {
+	take := func(service, binding string) string { // SM §2.2.1
 		for _, e := range role.children(nsMD, service) {
 			if e.attr("Binding") != binding {
 				continue
@@ -306,8 +306,9 @@ func (p *Provider) read(entity *node) error {
 		}
 		return badMetadata("The metadata has no sign-in address for the Redirect or POST binding.")
 	}
+	// SM §2.4.2
 	p.SLORedirect, p.SLOPost = take("SingleLogoutService", bindingRedirect), take("SingleLogoutService", bindingPOST)
-	for _, k := range role.children(nsMD, "KeyDescriptor") {
+	for _, k := range role.children(nsMD, "KeyDescriptor") { // SM §2.4.1.1
 		if use := k.attr("use"); use == "signing" || use == "" {
 			p.certificates(k)
 		}

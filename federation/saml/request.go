@@ -26,7 +26,7 @@ type AuthnRequest struct {
 	ForceAuthn bool // beside what the connection asks for always
 }
 
-// Start builds the request (SC §3.4.1) for the provider's Redirect endpoint, or for its POST endpoint
+// Start builds the request (SC §3.4.1, SP §4.1.4.1) for the provider's Redirect endpoint, or for its POST endpoint
 // when it has no other. It is signed when the connection says so. No format and no authentication
 // context are asked for by default: AD FS and Entra refuse people over either (INTEROP §1).
 func Start(sp SP, s account.SAMLSettings, r AuthnRequest) (Outgoing, error) {
@@ -45,7 +45,7 @@ func Start(sp SP, s account.SAMLSettings, r AuthnRequest) (Outgoing, error) {
 	if r.ForceAuthn || s.ForceAuthn {
 		request.ForceAuthn = &yes
 	}
-	if s.NameIDFormat != "" {
+	if s.NameIDFormat != "" { // SC §3.4.1.1
 		request.NameIDPolicy = &crewjam.NameIDPolicy{Format: &s.NameIDFormat, AllowCreate: &yes}
 	}
 	element := request.Element()

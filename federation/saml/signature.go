@@ -34,7 +34,7 @@ type algorithm struct {
 	hash  crypto.Hash
 }
 
-// signatureMethods are all that are ever accepted (DS §6.4); the SHA-1 one only where a connection allows it.
+// signatureMethods are all that are ever accepted (DS §6.4, DS §4.4.2); the SHA-1 one only where a connection allows it.
 var signatureMethods = map[string]algorithm{
 	algRSASHA256:              {"RSA-SHA256", false, crypto.SHA256},
 	moreDSig + "rsa-sha384":   {"RSA-SHA384", false, crypto.SHA384},
@@ -45,6 +45,7 @@ var signatureMethods = map[string]algorithm{
 	nsDS + "rsa-sha1":         {"RSA-SHA1", false, crypto.SHA1},
 }
 
+// digestMethods likewise (DS §6.2, DS §4.4.3.5).
 var digestMethods = map[string]crypto.Hash{
 	digestSHA256:        crypto.SHA256,
 	moreDSig + "sha384": crypto.SHA384,
@@ -76,9 +77,12 @@ type seal struct {
 }
 
 // verify checks the one signature that stands directly in el, and gives the bytes that it covers. It
-// accepts what SAML profiles (SC §5.4, DS) and nothing else: one Reference to el by its ID, the
-// enveloped-signature transform and one canonicalization, algorithms that fit the key. Keys come from
-// t alone; KeyInfo is not read (SAML-K1).
+// accepts what SAML has of XML signature and nothing else: enveloped (SC §5.4.1), one Reference to el by
+// its ID (SC §5.4.2), the enveloped-signature transform and one canonicalization (SC §5.4.3, SC §5.4.4),
+// algorithms that fit the key. Keys come from t alone; KeyInfo is not read (SC §5.4.5, SAML-K1).
+//
+// The signature over SignedInfo is validated first (DS §3.2.2), then the digest over what is used
+// afterwards (DS §3.2.1): nobody without a key has us canonicalize an assertion.
 func (t trust) verify(el, signature *node) (*seal, *fault) {
 	info, value, f := signatureParts(signature)
 	if f != nil {
@@ -211,7 +215,7 @@ func signedInfo(info *node) (canonical []byte, r reference, f *fault) {
 	return canonical, r, f
 }
 
-// checkSignedInfo checks the skeleton: one Reference with at most two transforms (SAML-S4, S5, D3).
+// checkSignedInfo checks the skeleton: one Reference (DS §4.4.3.1) with at most two transforms (SAML-S4, S5, D3).
 func checkSignedInfo(n *node) *fault {
 	f := n.follow(slot{nsDS, "CanonicalizationMethod", 1, 1}, slot{nsDS, "SignatureMethod", 1, 1}, slot{nsDS, "Reference", 1, 1})
 	if f == nil {
@@ -227,7 +231,7 @@ func checkSignedInfo(n *node) *fault {
 	return f
 }
 
-// transforms reads the allow-list: enveloped-signature, then at most one canonicalization. Without one
+// transforms reads the allow-list (DS §4.4.3.4): enveloped-signature, then at most one canonicalization. Without one
 // Canonical XML 1.0 applies (DS §4.4.3.2). A "#ID" reference never covers comments, whatever the
 // method says (DS §4.4.3.3), which is how xmlsec and Santuario sign.
 func transforms(n *node) (c14n, *fault) {
@@ -246,7 +250,7 @@ func transforms(n *node) (c14n, *fault) {
 	return c, f
 }
 
-// canonicalization reads a method with its optional InclusiveNamespaces (SAML-S9, xml-exc-c14n §4).
+// canonicalization reads a method (DS §4.4.1) with its optional InclusiveNamespaces (SAML-S9).
 func canonicalization(n *node) (c14n, *fault) {
 	name := n.attr("Algorithm")
 	c, ok := methods[name]

@@ -73,7 +73,7 @@ func first(faults ...*fault) *fault {
 	return nil
 }
 
-// message checks what all SAML messages have in common: root, version, an ID (SC §3.2.1, SAML-X7).
+// message checks what all SAML messages have in common: root, version, an ID (SC §3.2.1, SC §4.1, SAML-X7).
 func message(n *node, names ...string) *fault {
 	for _, name := range names {
 		if !n.is(nsSAMLP, name) {
@@ -94,7 +94,7 @@ func versioned(n *node) *fault {
 	return nil
 }
 
-// checkResponse checks the skeleton of a response: exactly one assertion, as a child of the root,
+// checkResponse checks the skeleton of a response (SC §3.3.3): exactly one assertion, as a child of the root,
 // signatures only where they mean something, elements in schema order. A failed status comes without
 // an assertion; the caller has looked at the status before.
 func checkResponse(d *document) (assertion *node, f *fault) {
@@ -165,6 +165,7 @@ func checkAssertion(n *node) *fault {
 	return nil
 }
 
+// checkSubject checks a Subject with its confirmations (SC §2.4.1).
 func checkSubject(n *node) *fault {
 	identifier := slot{nsSAML, "BaseID NameID EncryptedID", 0, 1}
 	if f := n.follow(identifier, slot{nsSAML, "SubjectConfirmation", 0, many}); f != nil {
@@ -194,6 +195,8 @@ func checkConditions(n *node) *fault {
 	return nil
 }
 
+// checkAttributes checks an AttributeStatement (SC §2.7.3). An EncryptedAttribute may stand there and is
+// not opened.
 func checkAttributes(n *node) *fault {
 	if f := n.follow(slot{nsSAML, "Attribute EncryptedAttribute", 0, many}); f != nil {
 		return f

@@ -9,6 +9,6 @@ func SubjectOf(s account.Settings, id account.NameID) string {
 	if s.Kind == account.KindEntra {
 		return "" // tenant id and object id, which a logout request does not carry
 	}
-	subject, _ := attributes(nil).subject(s.Mapping, s.Kind, &id)
+	subject, _ := attributes(nil).subject(s.Mapping, &id)
 	return subject
 }

@@ -57,7 +57,7 @@ func (j *judge) clock(issued time.Time) {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// period checks NotBefore and NotOnOrAfter of an element, each way with the skew. code is empty when
+// period checks NotBefore and NotOnOrAfter of an element (SC §2.5.1.2), each way with the skew. code is empty when
 // they hold. Absent ones hold; whether they may be absent is the caller's business.
 func (j *judge) period(n *node) (code, expected, received string) {
 	now := j.expect.Now
@@ -104,8 +104,8 @@ func (j *judge) conditions(assertion *node) {
 	j.pass("validity", "valid at "+stamp(j.expect.Now), received)
 }
 
-// confirmations wants one bearer confirmation that passes as a whole; others are ignored (SP §4.1.4.2,
-// SAML-C3, C5, C6, INTEROP M2). Recipient and InResponseTo have checks of their own for the
+// confirmations wants one bearer confirmation that passes as a whole; others are ignored (SC §2.4.1.1,
+// SP §3.3, SP §4.1.4.2, SAML-C3, C5, C6, INTEROP M2). Recipient and InResponseTo have checks of their own for the
 // administrator; they are reported for the confirmation that came furthest.
 func (j *judge) confirmations(assertion *node) {
 	var best *fault
@@ -133,6 +133,8 @@ func (j *judge) confirmations(assertion *node) {
 	j.fail(bestLook, best.code, best.expected, best.received)
 }
 
+// bearer checks one confirmation (SC §2.4.1.2, SP §4.1.4.3) and says how far it came. Address is not
+// looked at: people change networks while they sign in.
 func (j *judge) bearer(data *node) (look string, rank int, f *fault) {
 	if data == nil {
 		return "confirmation", 0, &fault{"confirmation_incomplete", "SubjectConfirmationData", "none"}
@@ -158,7 +160,7 @@ func (j *judge) bearer(data *node) (look string, rank int, f *fault) {
 	return "", 0, nil
 }
 
-// answers compares InResponseTo of the response or of a confirmation with the pending request. A value
+// answers compares InResponseTo of the response or of a confirmation with the pending request (SC §3.4.1.4). A value
 // of another request is never taken, unsolicited sign-in allowed or not (SAML-R1, R2, INTEROP M10).
 func (j *judge) answers(n *node) *fault {
 	got, present := n.attribute("InResponseTo")
@@ -184,7 +186,7 @@ func orNone(s string) string {
 	return clip(s, 300)
 }
 
-// session reads the AuthnStatements: one at least, its end in the future (SP §4.1.4.2, SAML-C7).
+// session reads the AuthnStatements (SC §2.7.2): one at least, its end in the future (SAML-C7).
 func (j *judge) session(assertion *node) {
 	statements := assertion.children(nsSAML, "AuthnStatement")
 	if len(statements) == 0 {
@@ -230,6 +232,7 @@ func (j *judge) statement(s *node) (good bool) {
 	if j.login.ProviderSession == "" {
 		j.login.ProviderSession = clip(s.attr("SessionIndex"), 512)
 	}
+	// SC §2.7.2.2
 	if class := s.child(nsSAML, "AuthnContext").child(nsSAML, "AuthnContextClassRef"); class != nil {
 		if text, ok := class.content(); ok {
 			j.login.Methods = append(j.login.Methods, strings.Trim(text, " \t\r\n"))

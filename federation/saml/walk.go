@@ -300,7 +300,7 @@ func (w *walker) attributes(n *node, attrs []xml.Attr) *fault {
 	return nil
 }
 
-// compareAttrs is the order of C14N §2.2: by namespace name, then by local name.
+// compareAttrs is the canonical order: by namespace name, then by local name.
 func compareAttrs(a, b attr) int {
 	if c := strings.Compare(a.space, b.space); c != 0 {
 		return c
@@ -334,7 +334,7 @@ func (w *walker) note(n *node) *fault {
 	return nil
 }
 
-// absolute reports whether a namespace name starts with a scheme (C14N §1.3 refuses relative ones).
+// absolute reports whether a namespace name starts with a scheme (canonical form is not defined for relative ones).
 func absolute(uri string) bool {
 	for i := range len(uri) {
 		c := uri[i]
