@@ -2,7 +2,6 @@ package federation_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -23,12 +22,12 @@ import (
 	"github.com/drawbridge-id/drawbridge/federation/oidc"
 	"github.com/drawbridge-id/drawbridge/federation/saml"
 	"github.com/drawbridge-id/drawbridge/federation/session"
-	"github.com/drawbridge-id/drawbridge/request"
 	"github.com/drawbridge-id/drawbridge/rules"
 	"github.com/drawbridge-id/drawbridge/store"
 	"github.com/drawbridge-id/drawbridge/test/drive"
 	"github.com/drawbridge-id/drawbridge/test/sim"
 	"github.com/drawbridge-id/drawbridge/web"
+	"github.com/drawbridge-id/drawbridge/web/page"
 )
 
 var operator = account.Actor{Kind: account.ActorOperator}
@@ -83,6 +82,7 @@ type counts struct {
 
 func newWorld(t *testing.T, resolvers ...federation.Resolver) *world {
 	t.Helper()
+	t.Parallel()
 	w := &world{T: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}}
 	keyring, err := store.NewKeyring()
 	w.must(err)
@@ -136,33 +136,41 @@ func logger(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
-// mux hangs the door's handlers as the route table of the house does.
+// mux hangs the door's handlers in the coat, as the route table of the house does.
 func (w *world) mux() http.HandlerFunc {
-	mux := http.NewServeMux()
 	d := w.door
-	for pattern, h := range map[string]request.Handler{
-		"GET /signin": d.SignInPage, "POST /signin": d.FindConnection, "GET /login/{connection}": d.Login,
-		"POST /saml/{connection}/acs": d.ACS, "GET /saml/{connection}/metadata": d.Metadata,
-		"GET /saml/{connection}/slo": d.SLO, "POST /saml/{connection}/slo": d.SLO,
-		"GET /oidc/{connection}/callback": d.Callback, "POST /oidc/{connection}/callback": d.Callback,
-		"GET /oidc/{connection}/initiate": d.Initiate, "POST /oidc/{connection}/initiate": d.Initiate,
-		"POST /oidc/{connection}/backchannel-logout": d.BackchannelLogout,
-		"GET /signout": d.SignOutPage, "POST /signout": d.SignOut, "GET /signed-out": d.SignedOutPage, "GET /session": d.Session,
-		"GET /login-test/start/{connection}/{ticket}": d.OpenTest,
-	} {
-		mux.HandleFunc(pattern, func(rw http.ResponseWriter, r *http.Request) {
-			rw.Header().Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; base-uri 'none'")
-			if err := h(rw, r); err != nil {
-				w.Logf("%s %s: %v", r.Method, r.URL.Path, err)
-				web.Fail(rw, r, err)
-			}
-		})
-	}
-	// Where sign-ins lead: pages of the console, of which only the address matters here.
+	public, err := url.Parse(w.url)
+	w.must(err)
+	coat := web.New(web.Options{PublicURL: public, Log: logger(w.T), SignIn: web.Rate{PerMinute: -1}, Now: w.clock.Now})
+	mux := http.NewServeMux()
+	const message = 2 << 20
+	coat.Mount(mux,
+		web.Route{Pattern: page.AssetPattern, Handler: web.Plain(page.Assets)},
+		web.Route{Pattern: "GET /signin", Handler: d.SignInPage},
+		web.Route{Pattern: "POST /signin", Handler: d.FindConnection},
+		web.Route{Pattern: "GET /login/{connection}", Handler: d.Login},
+		web.Route{Pattern: "GET /session", Handler: d.Session},
+		web.Route{Pattern: "GET /signout", Handler: d.SignOutPage},
+		web.Route{Pattern: "POST /signout", Handler: d.SignOut},
+		web.Route{Pattern: "GET /signed-out", Handler: d.SignedOutPage},
+		web.Route{Pattern: "GET /saml/{connection}/metadata", Handler: d.Metadata},
+		web.Route{Pattern: "POST /saml/{connection}/acs", Limit: message, Exempt: true, Handler: d.ACS},
+		web.Route{Pattern: "GET /saml/{connection}/slo", Handler: d.SLO},
+		web.Route{Pattern: "POST /saml/{connection}/slo", Limit: message, Exempt: true, Handler: d.SLO},
+		web.Route{Pattern: "GET /oidc/{connection}/initiate", Handler: d.Initiate},
+		web.Route{Pattern: "POST /oidc/{connection}/initiate", Exempt: true, Handler: d.Initiate},
+		web.Route{Pattern: "GET /oidc/{connection}/callback", Handler: d.Callback},
+		web.Route{Pattern: "POST /oidc/{connection}/callback", Limit: message, Exempt: true, Handler: d.Callback},
+		web.Route{Pattern: "POST /oidc/{connection}/backchannel-logout", Exempt: true, Handler: d.BackchannelLogout},
+		web.Route{Pattern: "GET /login-test/start/{connection}/{ticket}", Handler: d.OpenTest},
+	)
+	// Where sign-ins lead: pages of the console, of which only the address and a way out matter here.
 	for _, pattern := range []string{"GET /{$}", "GET /choose", "GET /no-access", "GET /o/", "GET /login-test/{diagnosis}"} {
-		mux.HandleFunc(pattern, func(rw http.ResponseWriter, r *http.Request) { fmt.Fprintln(rw, "at", r.URL.Path) })
+		coat.Mount(mux, web.Route{Pattern: pattern, Handler: func(rw http.ResponseWriter, r *http.Request) error {
+			return page.Render(rw, r, http.StatusOK, page.NoAccess{Who: page.Who{Email: r.URL.Path, Token: session.FormToken(session.Token(r))}})
+		}})
 	}
-	return mux.ServeHTTP
+	return coat.Wrap(mux).ServeHTTP
 }
 
 func (w *world) must(err error) {
