@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/rules"
@@ -24,6 +25,7 @@ func writers(c account.Connection, groups ...string) rules.Definition {
 
 func (h *house) saved(d rules.Definition) rules.Rule {
 	h.Helper()
+	h.clock.turn(time.Millisecond) // ids of one millisecond come in any order
 	r, err := h.SaveRule(h.ctx(), theOperator, h.acme.ID, "", d)
 	h.ok(err)
 	return r
