@@ -50,6 +50,9 @@ func (d *document[T]) get(ctx context.Context) (T, uint64, error) {
 	d.mu.Lock()
 	value, gen, now := d.value, d.gen, d.now()
 	old, ageing := now.Sub(d.at) >= d.age, now.After(d.soon)
+	if ageing {
+		d.soon = now.Add(fetchEvery) // one of those who come by is enough
+	}
 	d.mu.Unlock()
 	switch {
 	case gen == 0 || old:
@@ -100,7 +103,7 @@ func (d *document[T]) fetch(ctx context.Context, seen uint64, spare float64) {
 	}
 	d.mu.Unlock()
 
-	value, err := d.load(ctx)
+	value, err := d.loadSafely(ctx)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -114,4 +117,14 @@ func (d *document[T]) fetch(ctx context.Context, seen uint64, spare float64) {
 	if err != nil {
 		d.soon = now.Add(min(d.age/4, time.Minute))
 	}
+}
+
+// loadSafely turns a panic over a stranger's bytes into an error (G-3): here it would end the process.
+func (d *document[T]) loadSafely(ctx context.Context) (value T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = account.Errorf(account.Invalid, "The provider's document cannot be read.").Because(fmt.Errorf("panic: %v", p))
+		}
+	}()
+	return d.load(ctx)
 }

@@ -88,6 +88,7 @@ func (j *judge) run(ctx context.Context) (*account.Login, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.now = j.rp.now() // the provider may have taken seconds, and its clock went on meanwhile
 	if err := j.verify(ctx, tokens); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -390,10 +391,14 @@ func TestOktaAPICompletesTheList(t *testing.T) {
 	if g := w.login().Groups; g.State != account.GroupsComplete || g.Source != "okta-api" || len(g.Values) != 250 {
 		t.Errorf("%s %s %d", g.State, g.Source, len(g.Values))
 	}
-	w.handle["/evil"] = func(http.ResponseWriter, *http.Request) { t.Error("our API token went elsewhere") }
+	evil := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		t.Error("our API token went elsewhere")
+		_, _ = io.WriteString(rw, "[]")
+	}))
+	defer evil.Close()
 	for name, h := range map[string]http.HandlerFunc{
 		"next page elsewhere": func(rw http.ResponseWriter, _ *http.Request) {
-			rw.Header().Set("Link", `<http://localhost:1/api>; rel="next"`)
+			rw.Header().Set("Link", `<`+evil.URL+`/api/v1/users/ana-1/groups>; rel="next"`)
 			_ = json.NewEncoder(rw).Encode(page(0, 200))
 		},
 		"refused":       says(401, map[string]any{"errorCode": "E0000011"}),

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -29,6 +30,29 @@ func TestRotationIsFollowedAtOnce(t *testing.T) {
 	w.login()
 	if n := w.count("/jwks"); n != 5 {
 		t.Error("a known key was fetched again")
+	}
+}
+
+// THREAT OIDC-K2
+func TestWeakKeysVerifyNothing(t *testing.T) {
+	w := newWorld(t, account.KindGeneric)
+	weak := key{"weak", "RS256", rsaWeak()}
+	w.keys, w.signer = []key{keyOne(), weak}, weak
+	w.refused("key_unknown")
+}
+
+// A caller who saw an older value gets the newer one that somebody else has fetched since.
+func TestOneFetchServesWhoeverSawTheOldValue(t *testing.T) {
+	w := newWorld(t, account.KindGeneric)
+	n := 0
+	d := newDocument(w.now, time.Hour, func(context.Context) (int, error) { n++; return n, nil })
+	for _, tc := range []struct {
+		seen uint64
+		want int
+	}{{0, 1}, {0, 1}, {1, 2}, {0, 2}, {1, 2}, {2, 3}} {
+		if v, _, err := d.renew(t.Context(), tc.seen, 0); v != tc.want || err != nil {
+			t.Errorf("seen %d: %d, want %d (%v)", tc.seen, v, tc.want, err)
+		}
 	}
 }
 

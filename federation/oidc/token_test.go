@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -518,7 +519,11 @@ func TestPanicBecomesARefusal(t *testing.T) {
 	w := newWorld(t, account.KindGeneric)
 	w.cb.Values = nil
 	w.refused("state_missing")
+	w = newWorld(t, account.KindGeneric)
 	w.rp.keys = nil
-	w = func() *world { v := newWorld(t, account.KindGeneric); v.rp.keys = nil; return v }()
 	w.refused("internal")
+	d := newDocument(w.now, time.Hour, func(context.Context) (int, error) { panic("a stranger's bytes") })
+	if _, _, err := d.get(t.Context()); account.KindOf(err) != account.Invalid {
+		t.Error(err)
+	}
 }
