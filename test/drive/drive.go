@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -274,4 +275,11 @@ func Loopback(host string) bool {
 		return ip.Equal(net.IPv6loopback) || ip.Equal(net.IPv4(127, 0, 0, 1))
 	}
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// Clone is another browser that holds the same cookies from here on, as a thief's or a second machine's would.
+func (d *Driver) Clone() *Driver {
+	c := *d
+	c.jar.kept = slices.Clone(d.jar.kept)
+	return &c
 }

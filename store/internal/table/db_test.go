@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Concurrent writers share a commit, and one that fails takes nobody with it.
@@ -64,4 +65,32 @@ func TestReadersCannotWrite(t *testing.T) {
 	if err := db.Read(t.Context(), func(tx *Tx) error { _, err := tx.exec(`CREATE TABLE n (v BIGINT)`); return err }); err == nil {
 		t.Fatal("a read transaction wrote")
 	}
+}
+
+// More readers than connections, each with a statement nobody has prepared yet, all get their turn.
+func TestReadersDoNotWaitForEachOther(t *testing.T) {
+	db, err := Open(t.Context(), "sqlite:"+t.TempDir()+"/a.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			err := db.Read(ctx, func(tx *Tx) error {
+				for j := range 5 {
+					if _, _, err := one(tx, func(s scanner) (n int, err error) { return n, s.Scan(&n) }, fmt.Sprintf(`SELECT %d`, 5*i+j)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }

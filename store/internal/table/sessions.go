@@ -61,18 +61,18 @@ type Visit struct {
 func (tx *Tx) Visit(digest []byte, at time.Time) (Visit, bool, error) {
 	return one(tx, scanVisit, `
 		SELECT `+houseColumns+`, `+sessionColumns+`, u.id, u.email, u.name, u.state, u.created_at,
-		       c.account_id, c.name, c.live_revision, t.status, t.since,
+		       COALESCE(c.account_id, ''), COALESCE(c.name, ''), COALESCE(c.live_revision, 0), t.status, t.since,
 		       COALESCE(i.groups_state, ''), COALESCE(i.groups, '[]'), COALESCE(i.groups_why, ''), COALESCE(i.groups_source, ''), COALESCE(r.revision, 0)
 		  FROM sessions s
 		  JOIN users u ON u.id = s.user_id
 		  JOIN accounts a ON a.id = s.account_id
 		  JOIN orgs o ON o.account_id = s.account_id
-		  JOIN connections c ON c.id = s.connection_id
+		  LEFT JOIN connections c ON c.id = s.connection_id -- none for who came in by the first owner's link
 		  JOIN tenancies t ON t.account_id = s.account_id AND t.user_id = s.user_id
 		  LEFT JOIN login_identities i ON i.account_id = c.account_id AND i.connection_id = s.connection_id AND i.subject = s.subject
 		  LEFT JOIN rule_sets r ON r.account_id = s.account_id
 		 WHERE s.digest = $1 AND s.expires_at > $2 AND s.idle_until > $2
-		   AND u.state = 'active' AND t.status = 'active' AND c.enabled`, digest, micros(at))
+		   AND u.state = 'active' AND t.status = 'active' AND (c.enabled OR s.connection_id = '')`, digest, micros(at))
 }
 
 func scanVisit(s scanner) (v Visit, err error) {

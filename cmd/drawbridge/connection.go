@@ -1,0 +1,219 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/federation/saml"
+	"github.com/drawbridge-id/drawbridge/store"
+)
+
+type connectionCmd struct {
+	List      connectionListCmd      `cmd:"" help:"List the connections of an org."`
+	Show      connectionShowCmd      `cmd:"" help:"Show one: addresses to copy into the identity provider, versions, certificates, keys."`
+	Promote   connectionPromoteCmd   `cmd:"" help:"Make the tested draft live."`
+	Restore   connectionRestoreCmd   `cmd:"" help:"Bring back an earlier live version."`
+	Enable    connectionEnableCmd    `cmd:"" help:"Let a connection sign people in again."`
+	Disable   connectionDisableCmd   `cmd:"" help:"Stop a connection at once, sessions made through it included."`
+	Approve   connectionApproveCmd   `cmd:"" help:"Accept changed provider metadata that waits for approval."`
+	RotateKey connectionRotateKeyCmd `cmd:"" name:"rotate-key" help:"Replace our key pair for the connection, in two steps."`
+}
+
+// with opens the ledger and finds the connection, for the commands that do one thing to one connection.
+func with(a *app, arg string, do func(*store.Ledger, account.Connection, string) error) error {
+	l, cfg, err := a.ledger()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	c, err := findConnection(a, l, arg)
+	if err != nil {
+		return err
+	}
+	return do(l, c, cfg.PublicURL)
+}
+
+type connectionListCmd struct {
+	Org string `arg:"" help:"Exact name of the org."`
+}
+
+func (c connectionListCmd) Run(a *app) error {
+	l, _, err := a.ledger()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	acct, _, err := findOrg(a, l, c.Org)
+	if err != nil {
+		return err
+	}
+	all, err := l.Connections(a.ctx, operator(), acct.ID)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tENABLED\tLIVE\tDRAFT\tID")
+	for _, c := range all {
+		fmt.Fprintf(w, "%s\t%t\t%s\t%s\t%s\n", c.Name, c.Enabled, versionWords(c.Live), versionWords(c.Draft), c.ID)
+	}
+	return w.Flush()
+}
+
+func versionWords(s *account.Settings) string {
+	if s == nil {
+		return "-"
+	}
+	return string(s.Protocol) + " " + string(s.Kind)
+}
+
+type connectionShowCmd struct {
+	Connection string `arg:"" help:"Connection as org/name or id."`
+}
+
+func (c connectionShowCmd) Run(a *app) error {
+	return with(a, c.Connection, func(l *store.Ledger, c account.Connection, public string) error {
+		fmt.Fprintf(a.out, "connection  %s  %s  enabled %t  live revision %d\n", c.ID, c.Name, c.Enabled, c.LiveRevision)
+		for _, which := range []account.Which{account.Live, account.Draft} {
+			s := c.Version(which)
+			if s == nil {
+				continue
+			}
+			fmt.Fprintf(a.out, "\n%s: %s, %s\n", which, s.Protocol, s.Kind)
+			if s.SAML != nil {
+				showSAML(a, public, c, *s.SAML)
+			}
+			if s.OIDC != nil {
+				fmt.Fprintf(a.out, "  sign-in redirect URI   %s/oidc/%s/callback\n  back-channel logout    %s/oidc/%s/backchannel-logout\n  issuer                 %s\n  client id              %s\n",
+					public, c.ID, public, c.ID, s.OIDC.Issuer, s.OIDC.ClientID)
+			}
+		}
+		keys, err := l.SPKeys(a.ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out, "\nour keys:")
+		for _, k := range keys {
+			fmt.Fprintf(a.out, "  %s  active %t  since %s\n", k.ID, k.Active, k.CreatedAt.UTC().Format(time.RFC3339))
+		}
+		return nil
+	})
+}
+
+func showSAML(a *app, public string, c account.Connection, s account.SAMLSettings) {
+	base := public + "/saml/" + string(c.ID)
+	fmt.Fprintf(a.out, "  entity id / metadata   %s/metadata\n  ACS URL                %s/acs\n  single logout URL      %s/slo\n  provider entity id     %s\n",
+		base, base, base, s.EntityID)
+	good, bad := s.Keys()
+	for _, crt := range good {
+		fmt.Fprintf(a.out, "  certificate            sha256 %x, until %s\n", sha256.Sum256(crt.Raw), crt.NotAfter.UTC().Format(time.DateOnly))
+	}
+	for _, err := range bad {
+		fmt.Fprintf(a.out, "  certificate            %v\n", err)
+	}
+}
+
+type connectionPromoteCmd struct {
+	Connection string `arg:"" help:"Connection as org/name or id."`
+	Force      bool   `help:"Make it live without a passed login test; the audit log says so."`
+}
+
+func (c connectionPromoteCmd) Run(a *app) error {
+	return with(a, c.Connection, func(l *store.Ledger, conn account.Connection, _ string) error {
+		now, err := l.Promote(a.ctx, operator(), conn.ID, c.Force)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.out, "%s is live at revision %d; \"connection restore --revision %d\" goes back\n", now.Name, now.LiveRevision, now.LiveRevision-1)
+		return err
+	})
+}
+
+type connectionRestoreCmd struct {
+	Connection string `arg:"" help:"Connection as org/name or id."`
+	Revision   int    `required:"" help:"Live revision to bring back."`
+}
+
+func (c connectionRestoreCmd) Run(a *app) error {
+	return with(a, c.Connection, func(l *store.Ledger, conn account.Connection, _ string) error {
+		now, err := l.Restore(a.ctx, operator(), conn.ID, c.Revision)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.out, "revision %d is live again, as revision %d\n", c.Revision, now.LiveRevision)
+		return err
+	})
+}
+
+type connectionEnableCmd struct {
+	Connection string `arg:"" help:"Connection as org/name or id."`
+}
+
+func (c connectionEnableCmd) Run(a *app) error { return setEnabled(a, c.Connection, true) }
+
+type connectionDisableCmd struct {
+	Connection string `arg:"" help:"Connection as org/name or id."`
+}
+
+func (c connectionDisableCmd) Run(a *app) error { return setEnabled(a, c.Connection, false) }
+
+func setEnabled(a *app, arg string, on bool) error {
+	return with(a, arg, func(l *store.Ledger, conn account.Connection, _ string) error {
+		if err := l.EnableConnection(a.ctx, operator(), conn.ID, on); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(a.out, "%s enabled: %t\n", conn.Name, on)
+		return err
+	})
+}
+
+type connectionApproveCmd struct {
+	Connection string `arg:"" help:"Connection as org/name or id."`
+}
+
+func (c connectionApproveCmd) Run(a *app) error {
+	return with(a, c.Connection, func(l *store.Ledger, conn account.Connection, _ string) error {
+		if err := l.ApproveRefresh(a.ctx, operator(), conn.ID); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(a.out, "the changed metadata of %s is in force\n", conn.Name)
+		return err
+	})
+}
+
+type connectionRotateKeyCmd struct {
+	Connection string `arg:"" help:"Connection as org/name or id."`
+	Activate   string `help:"Second step: the new key's id, once the identity provider has read the metadata again."`
+	Drop       string `help:"Third step: the old key's id."`
+}
+
+func (c connectionRotateKeyCmd) Run(a *app) error {
+	return with(a, c.Connection, func(l *store.Ledger, conn account.Connection, _ string) error {
+		switch {
+		case c.Activate != "":
+			if err := l.ActivateSPKey(a.ctx, operator(), conn.ID, c.Activate); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(a.out, "%s signs from now on; what was encrypted for the old key still opens\n", c.Activate)
+			return err
+		case c.Drop != "":
+			if err := l.DropSPKey(a.ctx, operator(), conn.ID, c.Drop); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(a.out, "%s is gone\n", c.Drop)
+			return err
+		}
+		key, err := saml.NewKey(rand.Reader, time.Now(), string(conn.ID))
+		if err != nil {
+			return err
+		}
+		if err := l.RotateSPKey(a.ctx, operator(), conn.ID, key); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.out, "%s is published beside the old key. Let the identity provider read the metadata again, then run with --activate %s\n", key.ID, key.ID)
+		return err
+	})
+}

@@ -1,0 +1,74 @@
+package house
+
+import (
+	"context"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/web"
+	"github.com/drawbridge-id/drawbridge/web/api"
+	"github.com/drawbridge-id/drawbridge/web/console"
+	"github.com/drawbridge-id/drawbridge/web/page"
+)
+
+// What a message of an identity provider may hold, in bytes: a SAML response with 15,000 groups fits.
+const (
+	small   = 16 << 10
+	message = 2 << 20
+)
+
+// routes is the whole outside of the house: where one knocks, how much one may carry, whether another site may send
+// the browser there, what slows a stranger down, who answers.
+func (h *House) routes(version string) []web.Route {
+	d := h.Door
+	c := console.New(console.Options{Ledger: h.Ledger, Door: d, Now: h.now})
+	slow := web.SignInThrottle
+	return []web.Route{
+		{Pattern: page.AssetPattern, Handler: web.Plain(page.Assets)},
+		{Pattern: "GET /healthz", Handler: web.Plain(web.Healthz)},
+		{Pattern: "GET /readyz", Handler: web.Readyz(h.Ledger.Ready)},
+
+		// the sign-in door
+		{Pattern: "GET /signin", Handler: d.SignInPage},
+		{Pattern: "POST /signin", Limit: small, Throttle: slow, Handler: d.FindConnection},
+		{Pattern: "GET /login/{connection}", Throttle: slow, Handler: d.Login},
+		{Pattern: "GET /session", Handler: d.Session},
+		{Pattern: "GET /signout", Handler: d.SignOutPage},
+		{Pattern: "POST /signout", Limit: small, Handler: d.SignOut},
+		{Pattern: "GET /signed-out", Handler: d.SignedOutPage},
+
+		// SAML, per connection
+		{Pattern: "GET /saml/{connection}/metadata", Handler: d.Metadata},
+		{Pattern: "POST /saml/{connection}/acs", Limit: message, Exempt: true, Throttle: slow, Handler: d.ACS},
+		{Pattern: "GET /saml/{connection}/slo", Throttle: slow, Handler: d.SLO},
+		{Pattern: "POST /saml/{connection}/slo", Limit: message, Exempt: true, Throttle: slow, Handler: d.SLO},
+
+		// OpenID Connect, per connection
+		{Pattern: "GET /oidc/{connection}/initiate", Throttle: slow, Handler: d.Initiate},
+		{Pattern: "POST /oidc/{connection}/initiate", Limit: small, Exempt: true, Throttle: slow, Handler: d.Initiate},
+		{Pattern: "GET /oidc/{connection}/callback", Throttle: slow, Handler: d.Callback},
+		{Pattern: "POST /oidc/{connection}/callback", Limit: message, Exempt: true, Throttle: slow, Handler: d.Callback},
+		{Pattern: "POST /oidc/{connection}/backchannel-logout", Limit: 64 << 10, Exempt: true, Throttle: slow, Handler: d.BackchannelLogout},
+
+		// pages
+		{Pattern: "GET /{$}", Handler: c.Home},
+		{Pattern: "GET /choose", Handler: c.ChoosePage},
+		{Pattern: "POST /choose", Limit: small, Handler: c.Choose},
+		{Pattern: "GET /no-access", Handler: c.NoAccess},
+		{Pattern: "GET /login-test", Handler: c.LoginTest},
+		{Pattern: "POST /login-test", Limit: small, Handler: c.StartLoginTest},
+		{Pattern: "GET /login-test/start/{connection}/{ticket}", Throttle: slow, Handler: d.OpenTest},
+		{Pattern: "GET /login-test/{diagnosis}", Handler: c.LoginTestResult},
+		{Pattern: "POST /login-test/{diagnosis}/confirm", Limit: small, Handler: c.ConfirmLoginTest},
+		{Pattern: "GET /setup/{token}", Throttle: slow, Handler: c.Setup},
+		{Pattern: "POST /setup/{token}", Limit: small, Throttle: slow, Handler: c.BecomeFirstOwner},
+
+		// the JSON API; its own table of operations is in web/api
+		{Pattern: "/api/v1/", Limit: 64 << 10, Handler: web.Plain(api.Handler(api.Options{Ledger: h.Ledger, Version: version, StartTest: h.startTest}).ServeHTTP)},
+	}
+}
+
+// startTest is the door's, in the API's words.
+func (h *House) startTest(ctx context.Context, by account.Actor, c account.ConnectionID, which account.Which) (string, account.DiagnosisID, error) {
+	test, err := h.Door.StartTest(ctx, by, c, which)
+	return test.URL, test.Diagnosis, err
+}

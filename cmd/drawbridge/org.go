@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/drawbridge-id/drawbridge/account"
+)
+
+type orgCmd struct {
+	Show orgShowCmd `cmd:"" help:"Show type, number, owners, teams and people."`
+}
+
+type orgShowCmd struct {
+	Org string `arg:"" help:"Exact name of the org."`
+}
+
+func (c orgShowCmd) Run(a *app) error {
+	l, _, err := a.ledger()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	acct, org, err := findOrg(a, l, c.Org)
+	if err != nil {
+		return err
+	}
+	teams, err := l.Teams(a.ctx, operator(), acct.ID)
+	if err != nil {
+		return err
+	}
+	names := map[account.TeamID]string{}
+	for _, t := range teams {
+		names[t.ID] = t.Name
+	}
+	fmt.Fprintf(a.out, "org       %s (%s)\naccount   %s\nnumber    %s\nservices  %s\n\n",
+		org.Name, org.Type, acct.Name, org.Number, strings.Join(org.Services, ", "))
+	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "PERSON\tSCOPE\tROLE\tBECAUSE")
+	const page = 500
+	for after := account.UserID(""); ; {
+		people, err := l.People(a.ctx, operator(), acct.ID, after, page)
+		if err != nil {
+			return err
+		}
+		for _, p := range people {
+			for _, h := range p.Roles {
+				scope := "account"
+				if h.Scope.Team != "" {
+					scope = "team " + names[h.Scope.Team]
+				} else if h.Scope.Org != "" {
+					scope = "org"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.User.Email, scope, l.Catalogue().Label(h.Role), sourceWords(h.Sources))
+			}
+			after = p.User.ID
+		}
+		if len(people) < page {
+			return w.Flush()
+		}
+	}
+}
+
+func sourceWords(sources []account.Source) string {
+	var words []string
+	for _, s := range sources {
+		if s.Kind == account.SourceRule {
+			words = append(words, fmt.Sprintf("%s, group %q", s.Rule, s.Group))
+		} else {
+			words = append(words, string(s.Kind)+" by "+s.By)
+		}
+	}
+	return strings.Join(words, "; ")
+}

@@ -1,0 +1,119 @@
+// Package api is the JSON API under /api/v1 for signed-in people: each operation reads its input, calls one
+// verb of the ledger and writes what came of it. The OpenAPI document is made from these handlers. Errors are
+// RFC 9457 problems. Who may do what is the ledger's decision; what exists but is not the caller's business is
+// a 404.
+package api
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/federation/session"
+	"github.com/drawbridge-id/drawbridge/request"
+	"github.com/drawbridge-id/drawbridge/store"
+)
+
+// Options say what the API stands on.
+type Options struct {
+	Ledger  *store.Ledger
+	Version string // of the product, for the document
+	// StartTest begins a login test and answers with the address to open; the sign-in door's.
+	StartTest func(ctx context.Context, by account.Actor, c account.ConnectionID, which account.Which) (url string, d account.DiagnosisID, err error)
+}
+
+// API is the JSON API.
+type API struct {
+	opt Options
+}
+
+// Handler serves /api/v1/…, its document at /api/v1/openapi.yaml and .json included.
+func Handler(o Options) http.Handler {
+	mux := http.NewServeMux()
+	cfg := huma.DefaultConfig("Drawbridge", o.Version)
+	cfg.OpenAPIPath = "/api/v1/openapi"
+	cfg.DocsPath, cfg.SchemasPath = "", ""
+	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	cfg.CreateHooks = nil // no $schema links in answers
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"session": {Type: "apiKey", In: "cookie", Name: session.Cookie, Description: "The browser session of somebody who signed in."},
+	}
+	cfg.Security = []map[string][]string{{"session": {}}}
+	a := &API{opt: o}
+	h := humago.New(mux, cfg)
+	h.UseMiddleware(a.signedIn(h))
+	a.orgs(h)
+	a.people(h)
+	a.rules(h)
+	a.connections(h)
+	return mux
+}
+
+// schemaName keeps a word of the house and the API's view of it apart: both may be called Held.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	if strings.HasSuffix(t.PkgPath(), "/account") {
+		return "Word" + name
+	}
+	return name
+}
+
+type presenceKey struct{}
+
+// signedIn lets only requests of a live session through.
+func (a *API) signedIn(h huma.API) func(huma.Context, func(huma.Context)) {
+	return func(c huma.Context, next func(huma.Context)) {
+		r, _ := humago.Unwrap(c)
+		p, err := session.FromRequest(a.opt.Ledger, r)
+		if err != nil {
+			_ = huma.WriteErr(h, c, http.StatusUnauthorized, "Sign in first.")
+			return
+		}
+		next(huma.WithValue(c, presenceKey{}, p))
+	}
+}
+
+// caller is who makes the request, as verbs want it.
+func caller(ctx context.Context) account.Actor {
+	p, _ := ctx.Value(presenceKey{}).(account.Presence)
+	return account.Actor{Kind: account.ActorUser, User: p.User.ID, IP: request.IPString(ctx), Request: request.ID(ctx)}
+}
+
+// An orgPath names the org that an operation works in, by its exact name.
+type orgPath struct {
+	Org string `path:"org" maxLength:"64" doc:"Exact name of the org."`
+}
+
+// in finds the org for the caller; another tenant's org does not exist for them.
+func (a *API) in(ctx context.Context, org string) (account.Account, account.Org, error) {
+	return a.opt.Ledger.OrgByName(ctx, caller(ctx), org)
+}
+
+// op describes one operation; every one of them can answer with a problem.
+func op(method, path, id, summary string) huma.Operation {
+	return huma.Operation{Method: method, Path: "/api/v1" + path, OperationID: id, Summary: summary, MaxBodyBytes: 64 << 10,
+		Errors: []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}}
+}
+
+// A body wraps what an operation answers with.
+type body[T any] struct{ Body T }
+
+func answer[T any](ctx context.Context, v T, err error) (*body[T], error) {
+	if err != nil {
+		return nil, problem(ctx, err)
+	}
+	return &body[T]{Body: v}, nil
+}
+
+// nothing is a 204.
+func nothing(ctx context.Context, err error) (*struct{}, error) {
+	if err != nil {
+		return nil, problem(ctx, err)
+	}
+	return nil, nil
+}
