@@ -155,7 +155,8 @@ func (l *Ledger) Diagnoses(ctx context.Context, by account.Actor, c account.Conn
 }
 
 // Preview evaluates a login against active and draft rules without changing anything: the rest of a login test. The connection itself
-// may, and the owners and user admins of its account, and the operator.
+// may, and the owners and user admins of its account, and the operator. Somebody who is known and would be turned away gives the
+// *account.Refusal of SignIn.
 func (l *Ledger) Preview(ctx context.Context, by account.Actor, login account.Login) (account.Preview, error) {
 	a, err := l.accountOfConnection(ctx, login.Connection)
 	if err != nil {
@@ -184,6 +185,11 @@ func preview(h *hand, login account.Login) (account.Preview, error) {
 	if err != nil {
 		return account.Preview{}, err
 	}
+	if found {
+		if err := turnedAway(h, known, login); err != nil {
+			return account.Preview{}, err
+		}
+	}
 	p := account.Preview{Existing: found && known.Tenancy != ""}
 	if p.Existing {
 		if p.Before, err = h.Held(h.Account.ID, known.ID); err != nil {
@@ -203,6 +209,28 @@ func preview(h *hand, login account.Login) (account.Preview, error) {
 		Seen: []rules.Seen{{Connection: login.Connection, Groups: groups, At: h.now}}}, h.Org.ID, drafts, h.now).After(p.Before)
 	p.Rules = ruleResults(all, h.Org.ID, append(drafts.Explain(login.Connection, groups), active.Explain(login.Connection, groups)...))
 	return p, nil
+}
+
+// turnedAway is why a sign-in would refuse somebody who is known, whatever the rules say: the refusals of (*signIn).person.
+func turnedAway(h *hand, p table.Known, login account.Login) error {
+	switch {
+	case p.User.State != account.UserActive:
+		return userDisabled()
+	case p.Tenancy == account.TenancySuspended:
+		return tenancySuspended()
+	case p.Subject == "" || login.Subject == "" || p.Subject == login.Subject: // none: somebody asks about an address, not about a message
+		return nil
+	}
+	c, _, err := h.Tx.Connection(login.Connection)
+	if err != nil {
+		return err
+	}
+	for _, s := range []*account.Settings{c.Live, c.Draft} {
+		if s != nil && s.RelinkByEmail && login.EmailVerified == account.VerifiedYes {
+			return nil
+		}
+	}
+	return subjectChanged()
 }
 
 func noneIf(missing bool) error {

@@ -303,11 +303,24 @@ func (s *signIn) person(tx *table.Tx, gate table.Gate, settings *account.Setting
 	}
 	switch {
 	case p.User.State != account.UserActive:
-		return p, false, refuse(account.StepIdentity, "user_disabled", "a person who is active", "one who is disabled", "An owner or user admin can enable the person.")
+		return p, false, userDisabled()
 	case p.Tenancy == account.TenancySuspended:
-		return p, false, refuse(account.StepIdentity, "tenancy_suspended", "a person whose place in the account is active", "one whose place is suspended", "An owner can end the suspension.")
+		return p, false, tenancySuspended()
 	}
 	return p, false, s.follow(tx, gate, &p)
+}
+
+func userDisabled() *account.Refusal {
+	return refuse(account.StepIdentity, "user_disabled", "a person who is active", "one who is disabled", "An owner or user admin can enable the person.")
+}
+
+func tenancySuspended() *account.Refusal {
+	return refuse(account.StepIdentity, "tenancy_suspended", "a person whose place in the account is active", "one whose place is suspended", "An owner can end the suspension.")
+}
+
+func subjectChanged() *account.Refusal {
+	return refuse(account.StepIdentity, "subject_changed", "the subject that this address came with before", "another subject",
+		"If it is the same person with a new entry in the provider, allow relinking by e-mail for a while; the provider has to say that the address is verified.")
 }
 
 // introduce looks for somebody who has the address already: added by hand, or known through another connection. Somebody
@@ -318,8 +331,7 @@ func (s *signIn) introduce(tx *table.Tx, a account.AccountID, settings *account.
 		return p, found, err
 	}
 	if !settings.RelinkByEmail || s.Login.EmailVerified != account.VerifiedYes {
-		return p, false, refuse(account.StepIdentity, "subject_changed", "the subject that this address came with before", "another subject",
-			"If it is the same person with a new entry in the provider, allow relinking by e-mail for a while; the provider has to say that the address is verified.")
+		return p, false, subjectChanged()
 	}
 	if err := tx.DropIdentity(a, s.Login.Connection, p.Subject); err != nil {
 		return p, false, err
