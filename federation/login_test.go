@@ -187,6 +187,25 @@ func TestWhatATestFindsWrongIsItsResult(t *testing.T) {
 	}
 }
 
+// THREAT OIDC-N3: what would turn a known person away is found by the test, too.
+func TestATestFindsThatAPersonWouldBeTurnedAway(t *testing.T) {
+	w := newWorld(t)
+	acme := w.oidc("acme", sim.Okta)
+	b, _ := acme.signIn("ana")
+	id, _ := b.whoami()
+	acme.idp.RemoveUser("ana@acme.example")
+	w.must(acme.idp.PutUser(sim.User{Email: "ana@acme.example", ID: "another-person", GivenName: "Ana", Groups: []string{"eng"}}))
+	if d := acme.test(account.Live, "ana"); d.Outcome != account.OutcomeRefused || d.Code != "subject_changed" {
+		t.Errorf("another subject: %s (%s)", d.Outcome, d.Code)
+	}
+	fresh, end := acme.signIn("ana")
+	acme.isRefused(fresh, end, account.StepIdentity, "subject_changed")
+	w.must(w.ledger.SetUserState(t.Context(), operator, id.User.ID, account.UserDisabled))
+	if d := acme.test(account.Live, "ana"); d.Code != "user_disabled" {
+		t.Errorf("disabled: %s (%s)", d.Outcome, d.Code)
+	}
+}
+
 func TestATestLinkIsForATimeAndForOneResult(t *testing.T) {
 	w := newWorld(t)
 	acme := w.saml("acme", sim.Okta)
