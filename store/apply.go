@@ -565,15 +565,28 @@ func (a *applyingAccount) rules() error {
 			}
 		}
 	}
-	for _, want := range a.want.Rules {
-		d := want.Definition(a.connections[want.Connection].ID, func(team string) account.TeamID { return a.teams[team] })
-		r, err := a.SaveRule(a.ctx, a.by, a.id, byName[want.Name], d)
+	err = a.change(a.ctx, a.by, a.id, verbRuleSaved, operator, func(h *hand) (*note, error) {
+		book, err := h.rulebook() // once for all: SaveRule reads every rule, and there may be 10,000
 		if err != nil {
-			return fmt.Errorf("rule %q: %w", want.Name, err)
+			return nil, err
 		}
-		if want.Active {
-			active[r.ID] = true
+		for _, want := range a.want.Rules {
+			d := want.Definition(a.connections[want.Connection].ID, func(team string) account.TeamID { return a.teams[team] })
+			r, n, err := book.save(byName[want.Name], d)
+			if err == nil && n != nil {
+				err = h.audit(verbRuleSaved, *n)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("rule %q: %w", want.Name, err)
+			}
+			if want.Active {
+				active[r.ID] = true
+			}
 		}
+		return nil, nil
+	})
+	if err != nil {
+		return err
 	}
 	return a.activateRules(active)
 }

@@ -25,58 +25,82 @@ func (l *Ledger) Rules(ctx context.Context, by account.Actor, a account.AccountI
 func (l *Ledger) SaveRule(ctx context.Context, by account.Actor, a account.AccountID, id account.RuleID, d rules.Definition) (rules.Rule, error) {
 	var rule rules.Rule
 	d = d.Normal()
-	err := l.change(ctx, by, a, "rule.saved", userAdmins, func(h *hand) (*note, error) {
-		all, err := h.Rules(a)
+	err := l.change(ctx, by, a, verbRuleSaved, userAdmins, func(h *hand) (*note, error) {
+		book, err := h.rulebook()
 		if err != nil {
 			return nil, err
 		}
-		if rule, err = l.ruleToSave(h, all, id, d); err != nil {
-			return nil, err
-		}
-		if rule.Draft != nil && rule.Draft.Equal(d) {
-			return nil, nil
-		}
-		rule.Draft = &d
-		return &note{Target: string(rule.ID), Detail: map[string]any{"name": d.Name, "groups": d.Groups, "state": rule.State()}}, h.PutRule(a, rule, h.now)
+		var n *note
+		rule, n, err = book.save(id, d)
+		return n, err
 	})
 	return rule, err
 }
 
-// ruleToSave finds or makes the rule that d goes to, when d can be saved there.
-func (l *Ledger) ruleToSave(h *hand, all []rules.Rule, id account.RuleID, d rules.Definition) (rules.Rule, error) {
-	check, err := h.checker()
-	if err == nil {
-		err = check(d)
-	}
+const verbRuleSaved = "rule.saved"
+
+// A rulebook is all rules of an account while some of them are being saved.
+type rulebook struct {
+	*hand
+	all   []rules.Rule
+	check func(rules.Definition) error
+}
+
+func (h *hand) rulebook() (*rulebook, error) {
+	all, err := h.Rules(h.Account.ID)
 	if err != nil {
-		return rules.Rule{}, err
+		return nil, err
+	}
+	check, err := h.checker()
+	return &rulebook{h, all, check}, err
+}
+
+// save writes d as the draft of a rule; the note is nil when that is what it was.
+func (b *rulebook) save(id account.RuleID, d rules.Definition) (rules.Rule, *note, error) {
+	i, err := b.place(id, d)
+	if err != nil {
+		return rules.Rule{}, nil, err
+	}
+	if b.all[i].Draft != nil && b.all[i].Draft.Equal(d) {
+		return b.all[i], nil, nil
+	}
+	b.all[i].Draft = &d
+	r := b.all[i]
+	return r, &note{Target: string(r.ID), Detail: map[string]any{"name": d.Name, "groups": d.Groups, "state": r.State()}}, b.PutRule(b.Account.ID, r, b.now)
+}
+
+// place finds or makes the rule that d goes to, when d can be saved there.
+func (b *rulebook) place(id account.RuleID, d rules.Definition) (int, error) {
+	if err := b.check(d); err != nil {
+		return 0, err
 	}
 	if d.AccountRole == account.Admin {
-		if err := grantable(account.Scope{}, account.Admin)(h); err != nil {
-			return rules.Rule{}, err
+		if err := grantable(account.Scope{}, account.Admin)(b.hand); err != nil {
+			return 0, err
 		}
 	}
 	kept := 0
-	for _, r := range all {
+	for _, r := range b.all {
 		if r.ID == id || r.Draft == nil {
 			continue
 		}
 		kept++
 		if r.Draft.Name == d.Name {
-			return rules.Rule{}, account.Errorf(account.Conflict, "There is a rule called %q already.", d.Name).Coded("name_taken").At("/name").Fix("Change that one, or choose another name.")
+			return 0, account.Errorf(account.Conflict, "There is a rule called %q already.", d.Name).Coded("name_taken").At("/name").Fix("Change that one, or choose another name.")
 		}
 	}
-	if limit := l.Catalogue().Limits.RulesPerAccount; limit > 0 && kept >= limit {
-		return rules.Rule{}, account.Errorf(account.Conflict, "An account has at most %d rules.", limit).Coded("rule_limit").Fix("One rule can name several groups and targets.")
+	if limit := b.l.Catalogue().Limits.RulesPerAccount; limit > 0 && kept >= limit {
+		return 0, account.Errorf(account.Conflict, "An account has at most %d rules.", limit).Coded("rule_limit").Fix("One rule can name several groups and targets.")
 	}
 	if id == "" {
-		return rules.Rule{ID: account.NewID[account.RuleID](h.now, l.opt.Random)}, nil
+		b.all = append(b.all, rules.Rule{ID: account.NewID[account.RuleID](b.now, b.l.opt.Random)})
+		return len(b.all) - 1, nil
 	}
-	i := slices.IndexFunc(all, func(r rules.Rule) bool { return r.ID == id })
+	i := slices.IndexFunc(b.all, func(r rules.Rule) bool { return r.ID == id })
 	if i < 0 {
-		return rules.Rule{}, noRule()
+		return 0, noRule()
 	}
-	return all[i], nil
+	return i, nil
 }
 
 // checker is Definition.Check against what the account is at this moment.
