@@ -171,6 +171,14 @@ func TestTheSubjectIsWhatStaysTheSame(t *testing.T) {
 	}
 }
 
+// SC §2.7.3.2
+func TestEncryptedAttributesAreLeftOutAndSaidSo(t *testing.T) {
+	j := newWorld().judge(edit("</saml:AttributeStatement>", encrypter{}.element("EncryptedAttribute", attributeXML("groups", "x"))+"</saml:AttributeStatement>"))
+	if j.Login == nil || find(j, "attributes_encrypted") == nil || len(j.Login.Groups.Values) != 2 {
+		t.Errorf("%v, %+v", j.Refusal, j.Checks)
+	}
+}
+
 // THREAT SAML-A1
 func TestNamesAndOddValuesAreShown(t *testing.T) {
 	w := newWorld()

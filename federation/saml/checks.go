@@ -177,6 +177,9 @@ var remedies = map[string]fix{
 		account.KindGeneric: "The person is in too many groups for the provider to send. Have it send only groups that matter to this app.",
 		account.KindEntra:   "Attributes & Claims > group claim > Groups assigned to the application; or use SCIM provisioning for groups.",
 	},
+	"attributes_encrypted": {
+		account.KindGeneric: "Encrypt the whole assertion instead of single attributes; an encrypted assertion is opened.",
+	},
 	"groups_cut": {
 		account.KindGeneric: "The provider sends a limited number of groups. Choose fewer in its app settings, so that those that matter are among them.",
 	},

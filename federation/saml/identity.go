@@ -42,6 +42,11 @@ func (j *judge) identity(assertion *node) {
 	more, _, _ := list.find([]string{entraMethods})
 	j.login.Methods = append(j.login.Methods, more[:min(len(more), 16)]...)
 	j.groups(list)
+	for _, s := range assertion.children(nsSAML, "AttributeStatement") {
+		if closed := len(s.children(nsSAML, "EncryptedAttribute")); closed > 0 {
+			j.warn("groups", "attributes_encrypted", "attributes that can be read", fmt.Sprintf("%d encrypted ones, which are left out", closed))
+		}
+	}
 }
 
 func control(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
