@@ -177,7 +177,8 @@ func (d *Door) token() string {
 // provider is what people call the identity provider of a connection.
 func provider(c account.Connection) string { return c.Name }
 
-// noStore keeps answers of the entrance out of every cache (SES-3).
+// noStore keeps answers of the entrance out of every cache (SES-3), redirects and forms that carry a message
+// above all (SB §3.4.5.1, SB §3.5.5.1).
 func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
 
 // see sends the browser on with GET.

@@ -89,7 +89,8 @@ func (d *Door) leaveSAML(w http.ResponseWriter, r *http.Request, c account.Conne
 	return send(w, r, out, "Sign out of "+provider(c))
 }
 
-// SignedOutPage is where a sign-out ends: GET /signed-out.
+// SignedOutPage is where a sign-out ends: GET /signed-out, with our state when it went by way of the provider
+// (OL §4).
 func (d *Door) SignedOutPage(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
 	p := page.SignedOut{}
@@ -99,7 +100,7 @@ func (d *Door) SignedOutPage(w http.ResponseWriter, r *http.Request) error {
 	return page.Render(w, r, http.StatusOK, p)
 }
 
-// SLO is SAML single logout: GET (redirect binding) and POST /saml/{connection}/slo, for the provider's
+// SLO is SAML single logout (SP §4.4.3): GET (redirect binding) and POST /saml/{connection}/slo, for the provider's
 // requests and its answers to ours. Unsigned messages are refused (SAML-M3).
 func (d *Door) SLO(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
@@ -132,7 +133,7 @@ func (d *Door) SLO(w http.ResponseWriter, r *http.Request) error {
 	return d.loggedOut(w, r, c, sp, *asked)
 }
 
-// loggedOut ends the sessions that a provider names and tells it so.
+// loggedOut ends the sessions that a provider names and tells it so (SC §3.7.3.1).
 func (d *Door) loggedOut(w http.ResponseWriter, r *http.Request, c account.Connection, sp saml.SP, asked saml.Logout) error {
 	known, err := d.endNamed(r, c, asked)
 	if err != nil {
@@ -192,7 +193,8 @@ func (d *Door) refusedLogout(r *http.Request, c account.Connection, err error) e
 }
 
 // BackchannelLogout takes a logout token from the provider's server: POST
-// /oidc/{connection}/backchannel-logout (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8).
+// /oidc/{connection}/backchannel-logout (OB §2.2), a form with one token in it (OB §2.5). The sessions that
+// it names end (OB §2.7) before it is answered with 200, which nobody may keep (OB §2.8).
 func (d *Door) BackchannelLogout(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
 	c, err := d.connection(r, account.OIDC)
@@ -219,7 +221,7 @@ func (d *Door) BackchannelLogout(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// logoutError is the answer of §2.8 to what cannot be read or verified. Keys that cannot be had are our
+// logoutError is the answer of OB §2.8 to what cannot be read or verified. Keys that cannot be had are our
 // trouble and answered so, because providers try again.
 func logoutError(w http.ResponseWriter, r *http.Request, err error) error {
 	if account.KindOf(err) == account.Unavailable {

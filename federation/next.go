@@ -12,7 +12,7 @@ const maxNext = 2048 // bytes of a return path
 
 // Next checks where a person wants to go after signing in: a path of our own, or a page at an origin that
 // a relying service of the catalogue lists. Anything else is "", which means home. What passes is kept on
-// the server, never in RelayState or state (SAML-L1).
+// the server, never in RelayState or state (SAML-L1; RFC 9700 §2.1 and §4.11: no open redirector).
 //
 // The reading is stricter than any browser's: browsers drop tabs and line ends, take a backslash for a
 // slash and two slashes for another host, so none of these come through.

@@ -28,7 +28,9 @@ func (d *Door) startOIDC(w http.ResponseWriter, r *http.Request, c account.Conne
 }
 
 // Callback is the redirect URI of one connection: GET (query) and POST (form_post)
-// /oidc/{connection}/callback. The flow is used up before the code goes anywhere (OIDC-F7).
+// /oidc/{connection}/callback. The answer counts only in the browser that asked (RFC 6749 §10.12,
+// RFC 9700 §4.7), and the flow is used up before the code goes anywhere (OIDC-F7); Judge then compares iss
+// (RFC 9207 §2) with the issuer that the flow was sent to.
 func (d *Door) Callback(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
 	c, err := d.connection(r, account.OIDC)
@@ -93,7 +95,7 @@ func (d *Door) clientKey(r *http.Request, c account.Connection) (account.SPKey, 
 	return keys[0], nil
 }
 
-// Initiate starts a sign-in that the provider's own page asked for (OpenID Connect Core §4): GET and POST
+// Initiate starts a sign-in that the provider's own page asked for (OC §4): GET and POST
 // /oidc/{connection}/initiate with iss, login_hint and target_link_uri.
 func (d *Door) Initiate(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)

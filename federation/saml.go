@@ -160,7 +160,8 @@ func badForm(expected, received string) *account.Check {
 	}
 }
 
-// Metadata describes our side of one connection: GET /saml/{connection}/metadata. It holds nothing private
+// Metadata describes our side of one connection: GET /saml/{connection}/metadata, which is the entity id, too
+// (SM §4.1). It holds nothing private
 // and says nothing that differs between enabled and disabled connections.
 func (d *Door) Metadata(w http.ResponseWriter, r *http.Request) error {
 	c, err := d.connection(r, account.SAML)

@@ -23,8 +23,8 @@ func (d *Door) SignInPage(w http.ResponseWriter, r *http.Request) error {
 	return page.Render(w, r, http.StatusOK, page.SignIn{Next: next})
 }
 
-// FindConnection takes the address and says which identity provider comes next: POST /signin with
-// email and next. It looks at domains only and never at people, so that nobody learns who has an account
+// FindConnection takes the address and says which identity provider comes next (SP §4.1.3.2): POST /signin
+// with email and next. It looks at domains only and never at people, so that nobody learns who has an account
 // here; every answer is a 200 page and takes the same steps (RATE-2).
 func (d *Door) FindConnection(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
