@@ -177,6 +177,9 @@ func TestEncryptedAttributesAreLeftOutAndSaidSo(t *testing.T) {
 	if j.Login == nil || find(j, "attributes_encrypted") == nil || len(j.Login.Groups.Values) != 2 {
 		t.Errorf("%v, %+v", j.Refusal, j.Checks)
 	}
+	if g := withGroups(t, account.Mapping{}, account.KindGeneric, encrypter{}.element("EncryptedAttribute", attributeXML("groups", "x"))); g.State != account.GroupsUnknown || g.Absent {
+		t.Errorf("groups that may be encrypted are %+v", g)
+	}
 }
 
 // THREAT SAML-A1

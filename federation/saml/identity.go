@@ -42,9 +42,18 @@ func (j *judge) identity(assertion *node) {
 	more, _, _ := list.find([]string{entraMethods})
 	j.login.Methods = append(j.login.Methods, more[:min(len(more), 16)]...)
 	j.groups(list)
+	j.unread(assertion)
+}
+
+// unread tells of attributes that are encrypted one by one. The groups may be among them, so that a set
+// which seems to be absent is unknown for another reason (promise 6: missing data strips nobody).
+func (j *judge) unread(assertion *node) {
 	for _, s := range assertion.children(nsSAML, "AttributeStatement") {
 		if closed := len(s.children(nsSAML, "EncryptedAttribute")); closed > 0 {
 			j.warn("groups", "attributes_encrypted", "attributes that can be read", fmt.Sprintf("%d encrypted ones, which are left out", closed))
+			if g := &j.login.Groups; g.Absent {
+				g.Absent, g.Why = false, "The assertion has encrypted attributes, and the groups may be among them."
+			}
 		}
 	}
 }
