@@ -22,6 +22,8 @@ type view struct {
 	Note      string            `json:"note,omitempty"`
 	Signature string            `json:"id_token_signature,omitempty"`
 	Userinfo  object            `json:"userinfo,omitempty"`
+
+	payload string // of a token that did not verify so far
 }
 
 // shown are the callback parameters that hold nothing secret; others are there by length alone.
@@ -41,24 +43,29 @@ func (v *view) callback(values url.Values) {
 	}
 }
 
-// token shows a token whose signature has not been looked at yet, and says so.
+// token keeps a token whose signature has not been looked at yet; String says so if it stays that way.
 func (v *view) token(header object, raw string) {
 	parts := strings.Split(raw, ".")
-	v.Header, v.Signature, v.Note = header, fmt.Sprintf("(%d characters)", len(parts[2])), "not verified: these claims are what was received and count for nothing"
-	data, err := rawURL.DecodeString(parts[1])
-	if err != nil {
-		return
-	}
-	if o, err := readObject(data); err == nil {
-		v.Claims = withoutSecrets(o)
-	}
+	v.Header, v.Signature, v.payload = header, fmt.Sprintf("(%d characters)", len(parts[2])), parts[1]
 }
 
-func (v *view) claims(c object) { v.Claims, v.Note = withoutSecrets(c), "" }
+func (v *view) claims(c object) { v.Claims, v.payload = withoutSecrets(c), "" }
+
+func (v *view) unverified() {
+	v.Note = "not verified: these claims are what was received and count for nothing"
+	if data, err := rawURL.DecodeString(v.payload); err == nil {
+		if o, err := readObject(data); err == nil {
+			v.Claims = withoutSecrets(o)
+		}
+	}
+}
 
 func (v *view) userinfo(c object) { v.Userinfo = withoutSecrets(c) }
 
 func (v *view) String() string {
+	if v.payload != "" {
+		v.unverified()
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
