@@ -147,9 +147,11 @@ func sentence(d account.Diagnosis, v page.LoginTestResult) string {
 		return fmt.Sprintf("Sign-in would fail: %d of %d checks.", v.Failed(), v.Total())
 	}
 	n := 0
-	for _, r := range v.Roles {
-		if r.Change != changeLost && r.Change != changeDraft {
-			n++
+	if d.Preview != nil {
+		for _, h := range d.Preview.Roles {
+			if h.Scope.Org != "" { // a seat in the account is not counted: it opens nothing by itself
+				n++
+			}
 		}
 	}
 	switch n {
