@@ -133,6 +133,9 @@ func TestADraftGoesLiveOnceItsTestPassesForEveryService(t *testing.T) {
 	if d.Outcome != account.OutcomeRefused || d.Step != account.StepRelying || len(d.Relying) != 2 || !d.Relying[0].Pass || d.Relying[1].Pass || d.Relying[1].Missing[0] != "groups" {
 		t.Errorf("%s at %s, %+v", d.Outcome, d.Step, d.Relying)
 	}
+	if got := federation.Verdict(d); got != "Sign-in would work, but not for Image registry." {
+		t.Errorf("verdict: %s", got)
+	}
 	if err := promote(); account.KindOf(err) != account.Conflict {
 		t.Errorf("with a failing service the draft went live: %v", err)
 	}
@@ -291,7 +294,7 @@ func TestTheReportSaysWhatToDo(t *testing.T) {
 	}{
 		"passed": {good, []string{"PASS", "diagnosis " + string(good.ID), "Ana Ruiz would sign in", "ana@acme.example", "eng, everyone",
 			`+ "Engineers" [draft]  -> Member (account), Registry Writer (org)`, `- "Managers" [draft]`, "letter case", "would add Registry Writer"}},
-		"failed": {bad, []string{"FAIL", "1 failed", "Sign-in would fail: 1 check of", "audience", "fix: General > SAML Settings: Audience URI"}},
+		"failed": {bad, []string{"FAIL", "1 failed", "Sign-in would fail: 1 of ", "audience", "fix: General > SAML Settings: Audience URI"}},
 	} {
 		got := federation.Report(tc.d, catalogue, account.KindOkta)
 		for _, want := range tc.want {

@@ -8,16 +8,28 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 )
 
-// Verdict is a test in one sentence: "Ana Ruiz would sign in and get 2 roles." It names nothing that was
-// received when the sign-in would fail.
+// Verdict is a test in one sentence: "Ana Ruiz would sign in and get 2 roles." It names nobody when the
+// sign-in would fail.
 func Verdict(d account.Diagnosis) string {
-	if d.Outcome == account.OutcomePending {
+	switch {
+	case d.Outcome == account.OutcomePending:
 		return "Nobody has used the test link yet."
+	case d.Outcome == account.OutcomePassed:
+		return called(d) + " would sign in and get " + roles(d) + "."
+	case d.Step == account.StepRelying:
+		return "Sign-in would work, but not for " + strings.Join(unserved(d), " and ") + "."
 	}
-	if d.Outcome != account.OutcomePassed {
-		return fmt.Sprintf("Sign-in would fail: %s of %d.", plural(countChecks(d, account.Fail), "check"), len(d.Checks))
+	return fmt.Sprintf("Sign-in would fail: %d of %s.", countChecks(d, account.Fail), plural(len(d.Checks), "check"))
+}
+
+// unserved are the relying services that need more than was sent.
+func unserved(d account.Diagnosis) (labels []string) {
+	for _, r := range d.Relying {
+		if !r.Pass {
+			labels = append(labels, r.Label)
+		}
 	}
-	return called(d) + " would sign in and get " + roles(d) + "."
+	return labels
 }
 
 func called(d account.Diagnosis) string {
