@@ -4,9 +4,12 @@
 #
 # As root on Debian it installs what the tests are held against (test/peers/install.sh). What cannot
 # be had is skipped and said so; with CI=true a skip is a failure.
+#
+#   PACKAGES="./store/... ./rules" make test      the tests of these packages only
 set -uo pipefail
 cd "$(dirname "$0")/.."
 ci=${CI:-}
+read -ra packages <<<"${PACKAGES:-./...}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
@@ -47,7 +50,7 @@ step "requirements" go run ./test/requirements -quiet
 step "protocols" go run ./test/protocols -quiet
 
 # The house without its test tools and its commands: what runs concurrently in production.
-core=$(go list ./... | grep -v -e /test/ -e /cmd/ || true)
+core=$(go list "${packages[@]}" | grep -v -e /test/ -e /cmd/ || true)
 if [ -z "$core" ]; then
   skip "race detector" "there are no packages yet"
 elif [ -n "$(lacks gcc)" ]; then
@@ -74,7 +77,7 @@ fi
 
 # The tests themselves come last, so that their lines close the output.
 tests() {
-  timeout 25m ${postgres[@]+"${postgres[@]}"} go test -json -timeout 20m ./... | go run ./test/report -lines "$work/lines"
+  timeout 25m ${postgres[@]+"${postgres[@]}"} go test -json -timeout 20m "${packages[@]}" | go run ./test/report -lines "$work/lines"
 }
 step "tests" tests
 

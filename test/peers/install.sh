@@ -26,7 +26,7 @@ apt() {
 }
 
 have() { echo "have $*"; }
-lack() { echo "lack $1: $(tail -1 "$log" | cut -c1-200)"; }
+lack() { echo "lack $1: $(grep -v -e "_logs/" -e "^$" "$log" | tail -1 | cut -c1-200)"; }
 
 postgres_there() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
 simplesamlphp_there() { command -v php >/dev/null && php -r 'exit(extension_loaded("dom") ? 0 : 1);' && [ -d /usr/share/simplesamlphp/www ]; }
@@ -61,8 +61,16 @@ npm_ci() {
     cp "$to/package-lock.json" "$to/installed"
 }
 
+# brought_node installs the Node that npm has for this kind of machine. npm calls it optional, because
+# there is one package per kind, and so does not fail when it could not be had.
+brought_node() {
+  npm_ci node && "$cache"/node/node_modules/node-linux-*/bin/node --version >"$log" 2>&1 && return 0
+  rm -f "$cache/node/installed"
+  return 1
+}
+
 # oidc-provider needs Node 20. Where the system's is older, or there is none, npm has one too.
-if { node_good || npm_ci node; } && npm_ci oidcprovider; then
+if { node_good || brought_node; } && npm_ci oidcprovider; then
   have oidc-provider "$(sed -n 's/.*"oidc-provider": "\(.*\)".*/\1/p' "$here/oidcprovider/package.json")"
 else lack oidc-provider; fi
 exit 0
