@@ -100,18 +100,18 @@ func result(d account.Diagnosis, n names, cat account.Catalogue) page.LoginTestR
 	v := page.LoginTestResult{
 		Real: !d.Test, Diagnosis: d.ID, Connection: cmp.Or(n.connection.Name, string(d.Connection)), Which: d.Which, Kind: kind(n.connection, d.Which), At: d.At,
 		Person: cmp.Or(d.Name, d.Email), Outcome: worst(d), Checks: page.GroupChecks(d.Checks),
-		Claims: d.Claims, Raw: d.Raw, Again: makeTarget(d.Connection, d.Which),
+		Claims: claims(d.Claims), Raw: d.Raw, Again: makeTarget(d.Connection, d.Which),
 	}
 	if s := n.connection.Version(d.Which); s != nil {
 		v.Protocol = s.Protocol
 	}
-	v.Groups = page.GroupResult{State: d.Groups.State, Why: d.Groups.Why, Source: d.Groups.Source}
+	v.Groups = page.GroupResult{State: d.Groups.State, Why: d.Groups.Why, Source: sourceName(d.Groups.Source)}
 	for _, g := range d.Groups.Values {
 		v.Groups.Values = append(v.Groups.Values, page.GroupValue{Value: g, Alias: n.aliases[g], UsedBy: n.usedBy[g]})
 	}
 	if d.Preview != nil {
 		v.Rules, v.Roles = ruleResults(d.Preview.Rules, n, cat), roleResults(*d.Preview, n, cat)
-		v.RolesNote = rolesNote(*d.Preview)
+		v.RolesNote = rolesNote(d)
 	}
 	for _, r := range d.Relying {
 		verdict := account.Pass
@@ -205,14 +205,40 @@ func roleResults(p account.Preview, n names, cat account.Catalogue) []page.RoleR
 	return out
 }
 
-func rolesNote(p account.Preview) string {
+func rolesNote(d account.Diagnosis) string {
 	switch {
-	case p.Skipped == "owner":
+	case d.Preview.Skipped == "owner":
 		return "Owner, rules skipped: what an owner holds is not changed by rules."
-	case p.Skipped != "":
-		return "Rules skipped: " + p.Skipped + "."
+	case d.Preview.Skipped != "":
+		return "Rules skipped: " + d.Preview.Skipped + "."
+	case d.Outcome == account.OutcomeRefused && d.Step != account.StepRelying:
+		return "Nobody would be let in as it stands. These roles would result once every check passes."
 	}
 	return ""
+}
+
+// claims names the sources of claims for people.
+func claims(all []account.Claim) []account.Claim {
+	out := slices.Clone(all)
+	for i := range out {
+		out[i].Source = sourceName(out[i].Source)
+	}
+	return out
+}
+
+// sourceName is where a value came from, in words.
+func sourceName(s string) string {
+	switch s {
+	case "assertion":
+		return "the assertion"
+	case "id_token":
+		return "the ID token"
+	case "graph":
+		return "Microsoft Graph"
+	case "okta-api":
+		return "the Okta API"
+	}
+	return s
 }
 
 func ruleResults(all []account.RuleResult, n names, cat account.Catalogue) []page.RuleResult {

@@ -109,7 +109,7 @@ func tested() (account.Diagnosis, names) {
 	}
 	d := account.Diagnosis{
 		ID: "dx_1", Account: "acc_1", Connection: "con_1", Which: account.Draft, Test: true, Outcome: account.OutcomePassed, At: noon,
-		Email: "ana@acme.example", Name: "Ana Ruiz", Groups: account.GroupSet{State: account.GroupsComplete, Values: []string{"eng-admins", "g-17"}},
+		Email: "ana@acme.example", Name: "Ana Ruiz", Groups: account.GroupSet{State: account.GroupsComplete, Values: []string{"eng-admins", "g-17"}, Source: "id_token"},
 		Checks: []account.Check{{Step: account.StepRules, Verdict: account.Pass}, {Step: account.StepRequest, Verdict: account.Pass}},
 		Preview: &account.Preview{
 			Existing:   true,
@@ -166,6 +166,9 @@ func shown() page.LoginTestResult {
 // REQ K-13 T-10: the values stand there as the provider spells them, with what people call them.
 func TestGroupsShowTheirValueTheirNameAndTheRulesThatAskForThem(t *testing.T) {
 	g := shown().Groups
+	if g.Source != "the ID token" {
+		t.Errorf("from %q", g.Source)
+	}
 	if g.Values[0].Value != "eng-admins" || !slices.Equal(g.Values[0].UsedBy, []string{"Engineering admins"}) || g.Values[1].Alias != "Build team" || g.Values[1].UsedBy != nil {
 		t.Errorf("%+v", g)
 	}
@@ -209,6 +212,14 @@ func TestADiagnosisOfARealSignInSaysWhatHappened(t *testing.T) {
 	d.Checks = append(d.Checks, account.Check{Step: account.StepAudience, Verdict: account.Fail})
 	if v := result(d, n, catalogue); v.Sentence != "ana@acme.example was not let in: 1 of 3 checks failed." || v.Confirm != nil {
 		t.Errorf("%q %+v", v.Sentence, v.Confirm)
+	}
+}
+
+func TestRolesOfARefusedTestAreSaidToWait(t *testing.T) {
+	d, n := tested()
+	d.Outcome, d.Step = account.OutcomeRefused, account.StepDomains
+	if v := result(d, n, catalogue); !strings.Contains(v.RolesNote, "once every check passes") {
+		t.Errorf("note %q", v.RolesNote)
 	}
 }
 
