@@ -14,7 +14,7 @@ build: ## bin/drawbridge and bin/drawbridge-sim, static binaries
 	$(BUILD) -o bin/ ./cmd/...
 
 demo: build ## the whole house with simulated identity providers; Ctrl-C ends it and leaves nothing
-	@exec bin/drawbridge demo $(DEMO)
+	@exec bin/drawbridge-sim demo $(DEMO)
 
 test: ## everything that can be checked here; says what it had to skip. CI=true: a skip is a failure
 	@test/run.sh

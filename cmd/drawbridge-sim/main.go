@@ -23,6 +23,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
 
+	"github.com/drawbridge-id/drawbridge/test/demo"
 	"github.com/drawbridge-id/drawbridge/test/sim"
 )
 
@@ -40,14 +41,31 @@ type file struct {
 }
 
 func main() {
-	var c command
-	kong.Parse(&c, kong.Name("drawbridge-sim"), kong.Description("Simulated identity providers: Okta, Entra ID, Google, AD FS, PingOne, Keycloak, OneLogin, JumpCloud, Shibboleth."), kong.UsageOnError())
+	var c struct {
+		Serve command     `cmd:"" default:"withargs" help:"Serve simulated providers."`
+		Demo  demoCommand `cmd:"" help:"Run the daemon with two simulated companies and say what to try."`
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := c.run(ctx, os.Stdin, os.Stdout, os.Stderr); err != nil {
+	parsed := kong.Parse(&c, kong.Name("drawbridge-sim"), kong.Description("Simulated identity providers: Okta, Entra ID, Google, AD FS, PingOne, Keycloak, OneLogin, JumpCloud, Shibboleth."), kong.UsageOnError())
+	var err error
+	if parsed.Command() == "demo" {
+		err = demo.Run(ctx, demo.Options{Binary: c.Demo.Drawbridge, Listen: c.Demo.Listen, Sim: c.Demo.Sim, Out: os.Stdout, Verbose: c.Demo.Verbose})
+	} else {
+		err = c.Serve.run(ctx, os.Stdin, os.Stdout, os.Stderr)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "drawbridge-sim:", err)
 		os.Exit(1)
 	}
+}
+
+// demoCommand is the product's main job with nothing to set up: package demo.
+type demoCommand struct {
+	Drawbridge string `type:"existingfile" default:"bin/drawbridge" help:"The daemon's binary."`
+	Listen     string `help:"Address of the daemon; a free port when left out." placeholder:"127.0.0.1:8080"`
+	Sim        string `help:"Address of the simulated providers; a free port when left out." placeholder:"127.0.0.1:8400"`
+	Verbose    bool   `short:"v" help:"Show the daemon's log."`
 }
 
 // run serves until ctx ends. It prints "ready: URL" to out once requests are answered.

@@ -70,7 +70,7 @@ func (c applyCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a, out)
 	}
-	return c.print(a, h.Ledger.Catalogue(), out, diff)
+	return c.print(a, h.Ledger, out, diff)
 }
 
 func toCopy(acct string, c account.Connection, urls federation.URLs) appliedConnection {
@@ -87,13 +87,17 @@ func toCopy(acct string, c account.Connection, urls federation.URLs) appliedConn
 	return out
 }
 
-func (c applyCmd) print(a *app, cat account.Catalogue, out applied, diff store.Diff) error {
+func (c applyCmd) print(a *app, l *store.Ledger, out applied, diff store.Diff) error {
 	for _, change := range out.Changes {
 		fmt.Fprintln(a.out, change)
 	}
-	for name, plan := range diff.Plans {
-		fmt.Fprintf(a.out, "\nrules of %s: ", name)
-		if err := printPlan(a, cat, plan, false); err != nil {
+	for _, acct := range diff.Accounts {
+		plan, has := diff.Plans[acct.Account.Name]
+		if !has {
+			continue
+		}
+		fmt.Fprintf(a.out, "\nrules of %s: ", acct.Account.Name)
+		if err := printPlan(a, l, acct.Account.ID, plan, false); err != nil {
 			return err
 		}
 	}

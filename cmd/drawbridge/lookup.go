@@ -39,3 +39,16 @@ func findConnection(a *app, l *store.Ledger, arg string) (account.Connection, er
 func findOrg(a *app, l *store.Ledger, name string) (account.Account, account.Org, error) {
 	return l.OrgByName(a.ctx, operator(), name)
 }
+
+// teamNames are what people call the teams of an account.
+func teamNames(a *app, l *store.Ledger, acct account.AccountID) (map[account.TeamID]string, error) {
+	teams, err := l.Teams(a.ctx, operator(), acct)
+	if account.KindOf(err) == account.NotFound { // a dry run tells of accounts that do not exist yet
+		err = nil
+	}
+	names := map[account.TeamID]string{}
+	for _, t := range teams {
+		names[t.ID] = t.Name
+	}
+	return names, err
+}

@@ -26,13 +26,9 @@ func (c orgShowCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	teams, err := l.Teams(a.ctx, operator(), acct.ID)
+	names, err := teamNames(a, l, acct.ID)
 	if err != nil {
 		return err
-	}
-	names := map[account.TeamID]string{}
-	for _, t := range teams {
-		names[t.ID] = t.Name
 	}
 	fmt.Fprintf(a.out, "org       %s (%s)\naccount   %s\nnumber    %s\nservices  %s\n\n",
 		org.Name, org.Type, acct.Name, org.Number, strings.Join(org.Services, ", "))

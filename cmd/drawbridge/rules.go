@@ -37,6 +37,10 @@ func (c rulesListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	teams, err := teamNames(a, l, acct.ID)
+	if err != nil {
+		return err
+	}
 	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "STATE\tRULE\tGROUPS\tGIVES\tID")
 	for _, r := range all {
@@ -44,18 +48,18 @@ func (c rulesListCmd) Run(a *app) error {
 		if d == nil {
 			d = r.Active
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.State(), d.Name, strings.Join(d.Groups, ", "), gives(*d), r.ID)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.State(), d.Name, strings.Join(d.Groups, ", "), gives(*d, teams), r.ID)
 	}
 	return w.Flush()
 }
 
 // gives says in one cell what a rule grants.
-func gives(d rules.Definition) string {
+func gives(d rules.Definition, teams map[account.TeamID]string) string {
 	parts := []string{"account " + string(cmp.Or(d.AccountRole, account.Member))}
 	for _, t := range d.Targets {
 		for _, r := range t.Roles {
 			if t.Team != "" {
-				parts = append(parts, string(r)+" in "+string(t.Team))
+				parts = append(parts, string(r)+" in team "+teams[t.Team])
 			} else {
 				parts = append(parts, string(r))
 			}
@@ -92,12 +96,16 @@ func (c rulesTestCmd) Run(a *app) error {
 		}
 		fmt.Fprintf(a.out, "%s %-8s %q  %s\n", sign, r.State, r.Name, r.Reason)
 	}
-	fmt.Fprintln(a.out, "roles    "+heldWords(l.Catalogue(), p.Roles))
-	fmt.Fprintln(a.out, "drafts   "+heldWords(l.Catalogue(), p.WithDrafts))
+	teams, err := teamNames(a, l, conn.Account)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out, "roles    "+heldWords(l.Catalogue(), teams, p.Roles))
+	fmt.Fprintln(a.out, "drafts   "+heldWords(l.Catalogue(), teams, p.WithDrafts))
 	return nil
 }
 
-func heldWords(cat account.Catalogue, held []account.Held) string {
+func heldWords(cat account.Catalogue, teams map[account.TeamID]string, held []account.Held) string {
 	var words []string
 	for _, h := range held {
 		w := cat.Label(h.Role)
@@ -105,7 +113,7 @@ func heldWords(cat account.Catalogue, held []account.Held) string {
 		case h.Scope.Org == "":
 			w += " (account)"
 		case h.Scope.Team != "":
-			w += " (" + string(h.Scope.Team) + ")"
+			w += " (team " + teams[h.Scope.Team] + ")"
 		}
 		words = append(words, w)
 	}
@@ -135,7 +143,7 @@ func (c rulesPlanCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return printPlan(a, l.Catalogue(), plan, c.JSON)
+	return printPlan(a, l, acct.ID, plan, c.JSON)
 }
 
 type rulesActivateCmd struct {
@@ -164,7 +172,7 @@ func (c rulesActivateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := printPlan(a, l.Catalogue(), plan, false); err != nil {
+	if err := printPlan(a, l, acct.ID, plan, false); err != nil {
 		return err
 	}
 	if !c.Yes {

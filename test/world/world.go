@@ -30,7 +30,7 @@ import (
 
 // A World is one running house with the world outside of it.
 type World struct {
-	*testing.T
+	testing.TB
 	House *house.House
 	URL   string // base URL of the daemon, http://127.0.0.1:port
 	Sim   *sim.Sim
@@ -51,9 +51,9 @@ func Each(t *testing.T, story func(*World)) {
 }
 
 // New starts a house on the given database. Everything ends with the test.
-func New(t *testing.T, database string) *World {
+func New(t testing.TB, database string) *World {
 	t.Helper()
-	w := &World{T: t, Clock: &Clock{now: time.Now().Truncate(time.Second)}}
+	w := &World{TB: t, Clock: &Clock{now: time.Now().Truncate(time.Second)}}
 	dir := t.TempDir()
 	keyring, err := store.NewKeyring()
 	w.must(err)
@@ -94,7 +94,7 @@ func (w *World) Start() {
 	w.Cfg.PublicURL, w.Cfg.Listen = w.URL, l.Addr().String()
 	w.must(w.Cfg.Check())
 	ctx, cancel := context.WithCancel(context.Background())
-	h, err := house.New(ctx, w.Cfg, house.Tools{Now: w.Clock.Now, Log: logger(w.T)})
+	h, err := house.New(ctx, w.Cfg, house.Tools{Now: w.Clock.Now, Log: logger(w.TB)})
 	w.must(err)
 	w.House = h
 	ended := make(chan error, 1)
@@ -113,7 +113,7 @@ func (w *World) Start() {
 // Stop shuts the house as SIGTERM does.
 func (w *World) Stop() { w.stop() }
 
-func logger(t *testing.T) *slog.Logger {
+func logger(t testing.TB) *slog.Logger {
 	if os.Getenv("DRAWBRIDGE_TEST_LOG") == "" {
 		return slog.New(slog.DiscardHandler)
 	}
@@ -172,7 +172,15 @@ func (w *World) Connection(org, name string) account.Connection {
 
 // Browser is a fresh browser of somebody who will sign in as user at the simulated provider.
 func (w *World) Browser(user string) *Browser {
-	return &Browser{Driver: &drive.Driver{User: user, Password: "correct horse battery staple", Trace: w.Logf}, w: w}
+	return &Browser{Driver: &drive.Driver{User: user, Password: "correct horse battery staple", Trace: w.trace()}, w: w}
+}
+
+// trace tells every step of a browser in stories; a benchmark would drown in it.
+func (w *World) trace() func(string, ...any) {
+	if _, story := w.TB.(*testing.T); !story {
+		return nil
+	}
+	return w.Logf
 }
 
 // A Browser is somebody in front of a screen.
