@@ -48,13 +48,13 @@ type NameID struct {
 
 // A GroupSet is what a login says about groups. Only a complete set may take roles away (promise 6).
 type GroupSet struct {
-	State  GroupState
-	Values []string // as the provider spells them, in its order, without repetition
-	Why    string   // for incomplete and unknown: a sentence for people
-	Source string   // where they come from: "assertion", "id_token", "userinfo", "graph", "okta-api"
+	State  GroupState `json:"state"`
+	Values []string   `json:"values,omitempty"` // as the provider spells them, in its order, without repetition
+	Why    string     `json:"why,omitempty"`    // for incomplete and unknown: a sentence for people
+	Source string     `json:"source,omitempty"` // where they come from: "assertion", "id_token", "userinfo", "graph", "okta-api"
 	// Absent, for an unknown set: there was neither a group claim nor a marker that stands for one. On a
 	// connection that has sent the claim before, that reads as "in no group" (T-05, rules.Settle).
-	Absent bool
+	Absent bool `json:"absent,omitempty"`
 }
 
 // GroupState is how much a group set can be trusted to be all.

@@ -36,8 +36,8 @@ func (r Role) rank() int { return slices.Index([]Role{Member, Admin, Owner}, r) 
 
 // A Scope is where a role holds: the account itself (Org empty), a whole org (Team empty), or a team.
 type Scope struct {
-	Org  OrgID
-	Team TeamID
+	Org  OrgID  `json:"org,omitempty"`
+	Team TeamID `json:"team,omitempty"`
 }
 
 // SourceKind is the kind of reason for which a role is held.
@@ -65,9 +65,9 @@ type Source struct {
 
 // A Held role is a role in a scope with all its sources, at least one.
 type Held struct {
-	Scope   Scope
-	Role    Role
-	Sources []Source
+	Scope   Scope    `json:"scope"`
+	Role    Role     `json:"role"`
+	Sources []Source `json:"sources"`
 }
 
 // SortHeld orders roles for people: account first, then org, then teams, then by role.

@@ -64,7 +64,7 @@ type Sessions struct {
 // SignIn are the limits of the sign-in door.
 type SignIn struct {
 	FlowAge  Duration `yaml:"flow_age" help:"How long a started sign-in may take, at most 15m."`
-	Rate     float64  `yaml:"rate" help:"Requests a second that one address may make to sign-in routes, on average."`
+	Rate     float64  `yaml:"rate" help:"Requests a second that one address may make to sign-in routes, on average. A sign-in takes three, and a whole office may share an address."`
 	Burst    int      `yaml:"burst" help:"How many of them at once."`
 	Parallel int      `yaml:"parallel" help:"How many SAML responses are judged at the same time; the others wait. 0: two per core."`
 }
@@ -135,7 +135,7 @@ func Default() Config {
 		Keyring:   "drawbridge.keys",
 		Log:       Log{Level: "info", Format: "json"},
 		Sessions:  Sessions{Idle: Duration(8 * time.Hour), Absolute: Duration(24 * time.Hour)},
-		SignIn:    SignIn{FlowAge: Duration(15 * time.Minute), Rate: 5, Burst: 50},
+		SignIn:    SignIn{FlowAge: Duration(15 * time.Minute), Rate: 20, Burst: 300},
 		Egress:    Egress{Timeout: Duration(5 * time.Second)},
 		DNS:       DNS{Recheck: Duration(24 * time.Hour)},
 		Metadata:  Metadata{Refresh: Duration(24 * time.Hour)},

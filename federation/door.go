@@ -8,8 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/federation/oidc"
@@ -38,6 +41,7 @@ type Options struct {
 type Limits struct {
 	Body        int64         // bytes of a form; default 1 MiB
 	MetadataAge time.Duration // after which a provider's metadata is read again; default 24 h
+	Parallel    int           // SAML responses judged at the same time, so that a flood costs time and not memory; default two per core
 }
 
 // Metrics are told what happened, in words from short lists. Fields may be nil.
@@ -61,6 +65,7 @@ type Door struct {
 	metrics   Metrics
 	limits    Limits
 	dns       backOff
+	judging   *semaphore.Weighted
 }
 
 // New makes a door.
@@ -84,6 +89,10 @@ func New(o Options) *Door {
 	if d.limits.MetadataAge <= 0 {
 		d.limits.MetadataAge = 24 * time.Hour
 	}
+	if d.limits.Parallel <= 0 {
+		d.limits.Parallel = 2 * runtime.GOMAXPROCS(0)
+	}
+	d.judging = semaphore.NewWeighted(int64(d.limits.Parallel))
 	if len(d.resolvers) == 0 {
 		d.resolvers = Resolvers(nil)
 	}

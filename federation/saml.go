@@ -87,7 +87,11 @@ func (d *Door) ACS(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := d.judging.Acquire(r.Context(), 1); err != nil {
+		return account.Errorf(account.Unavailable, "Too many sign-ins are under way.").Fix("Try again in a minute.").Because(err)
+	}
 	j := saml.Judge(sp, c, *s, in.text, saml.Expect{Now: d.now(), RequestID: f.RequestID, Kind: s.Kind})
+	d.judging.Release(1)
 	return d.settle(w, r, c, f, false, j)
 }
 

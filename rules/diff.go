@@ -159,8 +159,8 @@ func (c Change) After(held []account.Held) []account.Held {
 
 // A Place is a role in a scope, without its sources.
 type Place struct {
-	Scope account.Scope
-	Role  account.Role
+	Scope account.Scope `json:"scope"`
+	Role  account.Role  `json:"role"`
 }
 
 // Compare says which roles somebody has only after and only before, each in the order of SortHeld.

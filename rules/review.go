@@ -79,29 +79,33 @@ const (
 
 // A PersonReview is one line of a plan.
 type PersonReview struct {
-	User     account.UserID
-	Email    string
-	Name     string
-	Outcome  Outcome
-	Before   []account.Held
-	After    []account.Held
-	Gained   []Place
-	Lost     []Place
-	Unmapped bool // a complete group set, and no rule matches (L-18)
-	Change   Change
-	Reasons  []string // sentences for people
+	User     account.UserID `json:"user"`
+	Email    string         `json:"email"`
+	Name     string         `json:"name,omitempty"`
+	Outcome  Outcome        `json:"outcome"`
+	Before   []account.Held `json:"before"`
+	After    []account.Held `json:"after"`
+	Gained   []Place        `json:"gained,omitempty"`
+	Lost     []Place        `json:"lost,omitempty"`
+	Unmapped bool           `json:"unmapped,omitempty"` // a complete group set, and no rule matches (L-18)
+	Change   Change         `json:"-"`
+	Reasons  []string       `json:"reasons"` // sentences for people
 }
 
 // Counts add up: All is the sum of the others (L-20).
 type Counts struct {
-	Gained, Lost, Unchanged, Unknown, Owners int
-	All                                      int
+	Gained    int `json:"gained"`
+	Lost      int `json:"lost"`
+	Unchanged int `json:"unchanged"`
+	Unknown   int `json:"unknown"`
+	Owners    int `json:"owners"`
+	All       int `json:"all"`
 }
 
 // A Plan is the dry run of an activation.
 type Plan struct {
-	People []PersonReview // in the order they were given
-	Counts Counts
+	People []PersonReview `json:"people"` // in the order they were given
+	Counts Counts         `json:"counts"`
 }
 
 // LossShare is the share of all people, 0 to 1, who would lose a role.

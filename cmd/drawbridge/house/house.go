@@ -81,7 +81,7 @@ func (h *House) door(t Tools, fetch *http.Client, metrics *web.Metrics) *federat
 		Resolvers: federation.Resolvers(h.cfg.DNS.Resolvers),
 		Now:       t.Now, Random: t.Random, Log: t.Log,
 		Metrics: federation.Metrics{SignedIn: metrics.SignIn, Refused: metrics.Refusal},
-		Limits:  federation.Limits{MetadataAge: time.Duration(h.cfg.Metadata.Refresh)},
+		Limits:  federation.Limits{MetadataAge: time.Duration(h.cfg.Metadata.Refresh), Parallel: h.cfg.SignIn.Parallel},
 	})
 }
 

@@ -16,6 +16,9 @@ const (
 	message = 2 << 20
 )
 
+// Routes is the route table, for stories that walk all of it.
+func (h *House) Routes() []web.Route { return h.routes(Version()) }
+
 // routes is the whole outside of the house: where one knocks, how much one may carry, whether another site may send
 // the browser there, what slows a stranger down, who answers.
 func (h *House) routes(version string) []web.Route {
@@ -47,7 +50,7 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "POST /oidc/{connection}/initiate", Limit: small, Exempt: true, Throttle: slow, Handler: d.Initiate},
 		{Pattern: "GET /oidc/{connection}/callback", Throttle: slow, Handler: d.Callback},
 		{Pattern: "POST /oidc/{connection}/callback", Limit: message, Exempt: true, Throttle: slow, Handler: d.Callback},
-		{Pattern: "POST /oidc/{connection}/backchannel-logout", Limit: 64 << 10, Exempt: true, Throttle: slow, Handler: d.BackchannelLogout},
+		{Pattern: "POST /oidc/{connection}/backchannel-logout", Limit: 64 << 10, Exempt: true, Handler: d.BackchannelLogout}, // not slowed down: one provider may end a whole company's sessions
 
 		// pages
 		{Pattern: "GET /{$}", Handler: c.Home},

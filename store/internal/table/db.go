@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -75,9 +76,15 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, account.Errorf(account.Invalid, "The database path %q does not resolve.", path).Because(err)
 	}
+	// SQLite gives its -wal and -shm files the mode of the database.
+	f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, account.Errorf(account.Unavailable, "The database file %s does not open.", abs).Because(err)
+	}
+	f.Close()
 	dsn := func(more string) string {
 		return (&url.URL{Scheme: "file", Path: abs}).String() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)" +
-			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=cache_size(-8000)" + more
+			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=cache_size(-8000)&_pragma=wal_autocheckpoint(4000)&_pragma=wal_autocheckpoint(4000)" + more
 	}
 	write, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
 	if err != nil {
@@ -139,7 +146,7 @@ func (tx *Tx) SQL() *sql.Tx { return tx.sql }
 func (tx *Tx) Context() context.Context { return tx.ctx }
 
 // Write runs do in one durable transaction. An error from do rolls all of it back. do may run
-// more than once (PostgreSQL serialization failures), so it must not touch anything but tx.
+// more than once (see again), so it must not touch anything but tx.
 func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
 	if db.within != nil {
 		return do(db.within)
@@ -150,12 +157,18 @@ func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
 	const tries = 5
 	for try := 1; ; try++ {
 		err := db.postgres(ctx, &sql.TxOptions{}, do)
-		var pg *pgconn.PgError
-		if try < tries && errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") {
+		if try < tries && again(err) {
 			continue
 		}
 		return err
 	}
+}
+
+// again reports whether a transaction that PostgreSQL ended is worth running once more: it could not be serialized, it met another
+// one in a deadlock, or another one was faster between its look and its insert (unique violation); looking again then tells what to say.
+func again(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505")
 }
 
 // Read runs do on one consistent snapshot.
