@@ -170,7 +170,7 @@ func (h *hand) seatForOrgOwner(u account.User, held []account.Held) error {
 	for _, o := range others {
 		if theirs, proposed := account.EmailDomain(o.Email), account.EmailDomain(u.Email); theirs != proposed {
 			return account.Errorf(account.Invalid, "All owners of an org have addresses of one domain: %s, and not %s.", theirs, proposed).
-				Coded("owner_domain").Fix("Propose somebody whose address ends in @%s.", theirs)
+				Coded("owner_domain").At("/role").Fix("Propose somebody whose address ends in @%s.", theirs)
 		}
 	}
 	return nil

@@ -216,6 +216,18 @@ func (l *Ledger) IdPGroups(ctx context.Context, by account.Actor, a account.Acco
 // LookAlike compares a group value that somebody types with those that the connection was really seen to send: ok is true when it
 // was never seen and one that was is close, with how they differ in words (L-06). Owners, user admins and the operator may.
 func (l *Ledger) LookAlike(ctx context.Context, by account.Actor, a account.AccountID, c account.ConnectionID, value string) (near, why string, ok bool, err error) {
+	found, err := l.LookAlikes(ctx, by, a, c, []string{value})
+	if err != nil || len(found) == 0 {
+		return "", "", false, err
+	}
+	return found[0].Seen, found[0].Why, true, nil
+}
+
+// A Near is a group value that was never seen with one that was and is close.
+type Near struct{ Value, Seen, Why string }
+
+// LookAlikes is LookAlike for several values; those about which there is nothing to say are left out.
+func (l *Ledger) LookAlikes(ctx context.Context, by account.Actor, a account.AccountID, c account.ConnectionID, values []string) (found []Near, err error) {
 	err = l.look(ctx, by, a, userAdmins, func(h *hand) error {
 		all, err := h.IdPGroups(a)
 		if err != nil {
@@ -227,10 +239,14 @@ func (l *Ledger) LookAlike(ctx context.Context, by account.Actor, a account.Acco
 				seen = append(seen, g.Value)
 			}
 		}
-		near, why, ok = rules.LookAlike(value, seen)
+		for _, v := range values {
+			if near, why, ok := rules.LookAlike(v, seen); ok {
+				found = append(found, Near{v, near, why})
+			}
+		}
 		return nil
 	})
-	return near, why, ok, err
+	return found, err
 }
 
 // PlanRules is the dry run of the drafts over everybody with the groups last seen (L-20, T-03): who would gain, lose or keep what,

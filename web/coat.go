@@ -114,6 +114,17 @@ func newID(now time.Time) string {
 	return "req_" + strings.ToLower(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
 }
 
+// Mux is mux for a room with a table of its own: what is not in it is answered as everywhere else.
+func Mux(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, pattern := mux.Handler(r); pattern == "" {
+			unmatched(w, r, h)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
 // unmatched answers what the table has no route for: 405 with Allow when only the method is wrong.
 func unmatched(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	probe := &recorder{ResponseWriter: discard{header: http.Header{}}}

@@ -17,6 +17,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/federation/session"
 	"github.com/drawbridge-id/drawbridge/request"
 	"github.com/drawbridge-id/drawbridge/store"
+	"github.com/drawbridge-id/drawbridge/web"
 )
 
 // Options say what the API stands on.
@@ -51,7 +52,7 @@ func Handler(o Options) http.Handler {
 	a.people(h)
 	a.rules(h)
 	a.connections(h)
-	return mux
+	return web.Mux(mux)
 }
 
 // schemaName keeps a word of the house and the API's view of it apart: both may be called Held.
@@ -71,7 +72,9 @@ func (a *API) signedIn(h huma.API) func(huma.Context, func(huma.Context)) {
 		r, _ := humago.Unwrap(c)
 		p, err := session.FromRequest(a.opt.Ledger, r)
 		if err != nil {
-			_ = huma.WriteErr(h, c, http.StatusUnauthorized, "Sign in first.")
+			c.SetHeader("WWW-Authenticate", `Bearer realm="drawbridge"`) // RFC 9110 section 11.6.1
+			known := web.ProblemOf(r.Context(), err)                     // a store that does not answer is no reason to sign in again
+			_ = huma.WriteErr(h, c, known.Status, known.Detail, err)
 			return
 		}
 		next(huma.WithValue(c, presenceKey{}, p))
@@ -84,8 +87,9 @@ func caller(ctx context.Context) account.Actor {
 	return account.Actor{Kind: account.ActorUser, User: p.User.ID, IP: request.IPString(ctx), Request: request.ID(ctx)}
 }
 
-// An orgPath names the org that an operation works in, by its exact name.
-type orgPath struct {
+// An OrgPath names the org that an operation works in, by its exact name. It is exported because huma passes over
+// what an input embeds under a lower-case name.
+type OrgPath struct {
 	Org string `path:"org" maxLength:"64" doc:"Exact name of the org."`
 }
 

@@ -29,12 +29,12 @@ type Team struct {
 
 func (a *API) orgs(h huma.API) {
 	huma.Register(h, op(http.MethodGet, "/orgs/{org}", "get-org", "An org: type, number, services"),
-		func(ctx context.Context, in *orgPath) (*body[Org], error) {
+		func(ctx context.Context, in *OrgPath) (*body[Org], error) {
 			_, org, err := a.in(ctx, in.Org)
 			return answer(ctx, Org{org.ID, org.Name, org.Title, org.Type, org.Number, org.Account, org.Services}, err)
 		})
 	huma.Register(h, op(http.MethodGet, "/orgs/{org}/teams", "list-teams", "The teams of an org"),
-		func(ctx context.Context, in *orgPath) (*body[[]Team], error) {
+		func(ctx context.Context, in *OrgPath) (*body[[]Team], error) {
 			acct, _, err := a.in(ctx, in.Org)
 			if err != nil {
 				return nil, problem(ctx, err)
@@ -49,7 +49,7 @@ func (a *API) orgs(h huma.API) {
 	create := op(http.MethodPost, "/orgs/{org}/teams", "create-team", "Create a team")
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(h, create, func(ctx context.Context, in *struct {
-		orgPath
+		OrgPath
 		Body struct {
 			Name        string `json:"name" maxLength:"200" doc:"Lower-case letters, digits and hyphens."`
 			Description string `json:"description,omitempty" maxLength:"1000"`

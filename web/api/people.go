@@ -63,7 +63,7 @@ type peoplePage struct {
 }
 
 type grant struct {
-	orgPath
+	OrgPath
 	User account.UserID `path:"user" maxLength:"64"`
 	Body struct {
 		Role account.Role   `json:"role" maxLength:"200" doc:"owner, user_admin, or service:role."`
@@ -74,7 +74,7 @@ type grant struct {
 func (a *API) people(h huma.API) {
 	huma.Register(h, op(http.MethodGet, "/orgs/{org}/people", "list-people", "People with their roles and the sources of each"),
 		func(ctx context.Context, in *struct {
-			orgPath
+			OrgPath
 			After account.UserID `query:"after" maxLength:"64" doc:"Cursor: \"next\" of the page before."`
 			Limit int            `query:"limit" default:"100" minimum:"1" maximum:"500"`
 		}) (*body[peoplePage], error) {
@@ -93,23 +93,20 @@ func (a *API) people(h huma.API) {
 			return answer(ctx, page, err)
 		})
 	huma.Register(h, op(http.MethodPost, "/orgs/{org}/people/{user}/roles", "grant-role", "Give a role by hand"),
-		func(ctx context.Context, in *grant) (*body[Person], error) {
+		func(ctx context.Context, in *grant) (*struct{}, error) {
 			return a.change(ctx, in, a.opt.Ledger.Grant)
 		})
 	huma.Register(h, op(http.MethodPost, "/orgs/{org}/people/{user}/roles/withdraw", "withdraw-role", "Take back a role that was given by hand; other sources stay"),
-		func(ctx context.Context, in *grant) (*body[Person], error) {
+		func(ctx context.Context, in *grant) (*struct{}, error) {
 			return a.change(ctx, in, a.opt.Ledger.Withdraw)
 		})
 }
 
-func (a *API) change(ctx context.Context, in *grant, verb func(context.Context, account.Actor, account.AccountID, account.UserID, account.Scope, account.Role) error) (*body[Person], error) {
+// change answers without a body: whoever manages one team may give its roles, and may not read what else somebody holds (C-05).
+func (a *API) change(ctx context.Context, in *grant, verb func(context.Context, account.Actor, account.AccountID, account.UserID, account.Scope, account.Role) error) (*struct{}, error) {
 	acct, org, err := a.in(ctx, in.Org)
-	if err != nil {
-		return nil, problem(ctx, err)
+	if err == nil {
+		err = verb(ctx, caller(ctx), acct.ID, in.User, account.Scope{Org: org.ID, Team: in.Body.Team}, in.Body.Role)
 	}
-	if err := verb(ctx, caller(ctx), acct.ID, in.User, account.Scope{Org: org.ID, Team: in.Body.Team}, in.Body.Role); err != nil {
-		return nil, problem(ctx, err)
-	}
-	p, err := a.opt.Ledger.Person(ctx, caller(ctx), acct.ID, in.User)
-	return answer(ctx, a.person(p), err)
+	return nothing(ctx, err)
 }

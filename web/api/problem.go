@@ -39,16 +39,21 @@ func init() {
 }
 
 func refusal(ctx context.Context, status int, message string, errs []error) huma.StatusError {
+	var known *account.Error
+	if len(errs) == 1 && errors.As(errs[0], &known) {
+		return &failure{Problem: web.ProblemOf(ctx, errs[0]), cause: errs[0]}
+	}
 	var all []error
 	for _, err := range errs {
 		var detail *huma.ErrorDetail
 		if errors.As(err, &detail) {
-			all = append(all, account.Errorf(account.Invalid, "%s", detail.Message).At(pointer(detail.Location)))
+			all = append(all, account.Errorf(account.Invalid, "%s", sentence(detail.Message)).At(pointer(detail.Location)))
 			continue
 		}
 		all = append(all, err)
 	}
-	p := web.ProblemOf(ctx, account.Errorf(kindOf(status), "%s", sentence(message)).Because(errors.Join(all...)))
+	// Side by side and not as its causes, which nobody is shown.
+	p := web.ProblemOf(ctx, errors.Join(append([]error{account.Errorf(kindOf(status), "%s", sentence(message))}, all...)...))
 	p.Status = status
 	return &failure{Problem: p, cause: errors.Join(all...)}
 }

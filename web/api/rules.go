@@ -16,6 +16,8 @@ type Rule struct {
 	State  string         `json:"state" enum:"draft,active,changed,removed"`
 	Draft  *Definition    `json:"draft,omitempty" doc:"Absent: goes away at the next activation."`
 	Active *Definition    `json:"active,omitempty" doc:"Absent: never activated."`
+	// LookAlikes is told when a rule is saved.
+	LookAlikes []LookAlike `json:"look_alikes,omitempty" doc:"Groups of the rule that were never seen, and are close to one that was."`
 }
 
 // Definition is what a rule says.
@@ -53,12 +55,12 @@ func (d Definition) word() rules.Definition {
 }
 
 func asRule(r rules.Rule) Rule {
-	return Rule{r.ID, string(r.State()), definition(r.Draft), definition(r.Active)}
+	return Rule{ID: r.ID, State: string(r.State()), Draft: definition(r.Draft), Active: definition(r.Active)}
 }
 
 func (a *API) rules(h huma.API) {
 	huma.Register(h, op(http.MethodGet, "/orgs/{org}/rules", "list-rules", "Membership rules, drafts included"),
-		func(ctx context.Context, in *orgPath) (*body[[]Rule], error) {
+		func(ctx context.Context, in *OrgPath) (*body[[]Rule], error) {
 			acct, _, err := a.in(ctx, in.Org)
 			if err != nil {
 				return nil, problem(ctx, err)
@@ -73,14 +75,14 @@ func (a *API) rules(h huma.API) {
 	create := op(http.MethodPost, "/orgs/{org}/rules", "create-rule", "Write a rule as a draft; nothing is applied")
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(h, create, func(ctx context.Context, in *struct {
-		orgPath
+		OrgPath
 		Body Definition
 	}) (*body[Rule], error) {
 		return a.saveRule(ctx, in.Org, "", in.Body)
 	})
 	huma.Register(h, op(http.MethodPut, "/orgs/{org}/rules/{rule}", "save-rule", "Change the draft of a rule"),
 		func(ctx context.Context, in *struct {
-			orgPath
+			OrgPath
 			Rule account.RuleID `path:"rule" maxLength:"64"`
 			Body Definition
 		}) (*body[Rule], error) {
@@ -88,7 +90,7 @@ func (a *API) rules(h huma.API) {
 		})
 	huma.Register(h, op(http.MethodDelete, "/orgs/{org}/rules/{rule}", "delete-rule", "Remove a rule; an active one goes at the next activation"),
 		func(ctx context.Context, in *struct {
-			orgPath
+			OrgPath
 			Rule account.RuleID `path:"rule" maxLength:"64"`
 		}) (*struct{}, error) {
 			acct, _, err := a.in(ctx, in.Org)
@@ -98,7 +100,7 @@ func (a *API) rules(h huma.API) {
 			return nothing(ctx, err)
 		})
 	huma.Register(h, op(http.MethodGet, "/orgs/{org}/rules/plan", "plan-rules", "Dry run: who would gain, lose or keep what if the drafts were activated now"),
-		func(ctx context.Context, in *orgPath) (*body[Plan], error) {
+		func(ctx context.Context, in *OrgPath) (*body[Plan], error) {
 			acct, _, err := a.in(ctx, in.Org)
 			if err != nil {
 				return nil, problem(ctx, err)
@@ -108,7 +110,7 @@ func (a *API) rules(h huma.API) {
 		})
 	huma.Register(h, op(http.MethodPost, "/orgs/{org}/rules/activate", "activate-rules", "Make the drafts active and apply them"),
 		func(ctx context.Context, in *struct {
-			orgPath
+			OrgPath
 			Body struct {
 				Confirm string `json:"confirm,omitempty" maxLength:"64" doc:"The org's name, when more people lose roles than the limit allows without it."`
 			}
@@ -131,7 +133,9 @@ func (a *API) saveRule(ctx context.Context, org string, id account.RuleID, d Def
 	if err != nil {
 		return nil, problem(ctx, err)
 	}
-	return answer(ctx, asRule(r), nil)
+	out := asRule(r)
+	out.LookAlikes, err = a.lookAlikes(ctx, acct.ID, d.Connection, d.Groups...)
+	return answer(ctx, out, err)
 }
 
 // Plan is the dry run of an activation; the counts add up to all people.
