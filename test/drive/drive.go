@@ -99,6 +99,13 @@ func (d *Driver) Cookie(address, name string) (string, bool) {
 	return "", false
 }
 
+// Plant stores a cookie as if address had set it, for tests of what an attacker would put there.
+func (d *Driver) Plant(address string, c *http.Cookie) {
+	if u, err := url.Parse(address); err == nil {
+		d.jar.take(u, []*http.Cookie{c}, time.Now())
+	}
+}
+
 // travel sends the request that step holds, and what follows from it.
 func (d *Driver) travel(ctx context.Context, step *Page) (*Page, error) {
 	ctx, stop := context.WithTimeout(ctx, patience)

@@ -1,0 +1,229 @@
+package test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/federation/session"
+	"github.com/drawbridge-id/drawbridge/test/sim"
+	"github.com/drawbridge-id/drawbridge/test/world"
+	"github.com/drawbridge-id/drawbridge/web/api"
+)
+
+func simUser(email string, groups ...string) sim.User { return sim.User{Email: email, Groups: groups} }
+
+// A document is what a reader of /api/v1/openapi.json looks for.
+type document struct {
+	OpenAPI string                          `json:"openapi"`
+	Paths   map[string]map[string]operation `json:"paths"`
+}
+
+type operation struct {
+	ID        string         `json:"operationId"`
+	Summary   string         `json:"summary"`
+	Responses map[string]any `json:"responses"`
+	Inputs    []parameter    `json:"parameters"`
+}
+
+type parameter struct {
+	Name string `json:"name"`
+	In   string `json:"in"`
+}
+
+// visitors are who walks: an owner of acme and one of globex, a member of acme, and things of acme to reach for.
+type visitors struct {
+	owner, stranger, member *world.Browser
+	connection              account.ConnectionID
+	diagnosis               account.DiagnosisID
+	rule                    account.RuleID
+	user                    account.UserID
+}
+
+func gather(w *world.World) visitors {
+	w.Helper()
+	acme, globex := w.Acme(), w.Globex()
+	v := visitors{owner: acme.As("olga@acme.example"), stranger: globex.As("olaf@globex.example"), member: acme.As("ben@acme.example"), connection: acme.Connection.ID}
+	v.user = acme.As("ana@acme.example").Session().User.ID
+	v.rule = read[[]api.Rule](ask(w, v.owner, "GET", "/api/v1/orgs/acme/rules", nil).is(200))[0].ID
+	test := read[api.Test](ask(w, v.owner, "POST", "/api/v1/connections/"+string(v.connection)+"/login-tests", map[string]string{"version": "live"}).is(201))
+	v.diagnosis = test.Diagnosis
+	w.Browser("ana@acme.example").Open(strings.TrimPrefix(test.URL, w.URL))
+	return v
+}
+
+// fill puts acme's things into a path.
+func (v visitors) fill(path string) string {
+	return strings.NewReplacer("{org}", "acme", "{connection}", string(v.connection), "{diagnosis}", string(v.diagnosis),
+		"{rule}", string(v.rule), "{user}", string(v.user)).Replace(path)
+}
+
+// THREAT ADM-1, ADM-3: every operation of the document, asked by nobody, by another company's owner, and by a member.
+func TestNoOperationServesSomebodyElse(t *testing.T) {
+	world.Each(t, func(w *world.World) {
+		v := gather(w)
+		def := api.Definition{Name: "Theirs", Connection: v.connection, Groups: []string{"everyone"}, Targets: []api.Target{}}
+		// What each operation is sent, and whether every member of the org may do it.
+		operations := map[string]struct {
+			body    any
+			members bool
+		}{
+			"get-org": {members: true}, "list-teams": {members: true}, "create-team": {body: map[string]string{"name": "theirs"}},
+			"list-people": {}, "grant-role": {body: grant{Role: "registry:reader"}}, "withdraw-role": {body: grant{Role: "registry:writer"}},
+			"list-rules": {}, "create-rule": {body: def}, "save-rule": {body: def}, "delete-rule": {}, "plan-rules": {}, "activate-rules": {body: map[string]string{}},
+			"list-connections": {}, "promote-connection": {}, "restore-connection": {body: map[string]int{"revision": 1}},
+			"start-login-test": {body: map[string]string{}}, "get-login-test": {},
+			"list-domains": {}, "claim-domain": {body: map[string]string{"name": "claimed.example"}}, "list-groups": {},
+			"add-group": {body: api.Group{Connection: v.connection, Value: "theirs"}},
+		}
+		doc := read[document](ask(w, nil, "GET", "/api/v1/openapi.json", nil).is(200))
+		if !strings.HasPrefix(doc.OpenAPI, "3.1") || len(doc.Paths) == 0 {
+			w.Fatalf("the document is of version %q with %d paths", doc.OpenAPI, len(doc.Paths))
+		}
+		ask(w, nil, "GET", "/api/v1/openapi.yaml", nil).is(200).says("openapi: 3.1", "/api/v1/orgs/{org}/rules/activate")
+		walked := 0
+		for path, methods := range doc.Paths {
+			for method, o := range methods {
+				method = strings.ToUpper(method)
+				known, ok := operations[o.ID]
+				if !ok {
+					w.Errorf("%s %s (%s) is new: say here what it is sent and who may", method, path, o.ID)
+					continue
+				}
+				walked++
+				if o.Summary == "" || o.Responses["403"] == nil || o.Responses["401"] == nil {
+					w.Errorf("%s is described without a summary or its refusals: %+v", o.ID, o)
+				}
+				for _, name := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(path, -1) {
+					if !slices.ContainsFunc(o.Inputs, func(p parameter) bool { return p.In == "path" && p.Name == name[1] }) {
+						w.Errorf("%s does not read {%s} from its path: %+v", o.ID, name[1], o.Inputs)
+					}
+				}
+				at := v.fill(path)
+				if strings.Contains(at, "{") {
+					w.Fatalf("%s: what is %s?", o.ID, at)
+				}
+				ask(w, nil, method, at, known.body).refuses(401, "signed_out")
+				ask(w, planted(w), method, at, known.body).is(401)
+				if foreign := ask(w, v.stranger, method, at, known.body).is(404); strings.Contains(foreign.body, "example") {
+					w.Errorf("%s tells a stranger: %s", o.ID, foreign.body)
+				}
+				if known.members {
+					ask(w, v.member, method, at, known.body).is(200)
+				} else if refused := ask(w, v.member, method, at, known.body); refused.status != 403 && refused.status != 404 {
+					w.Errorf("%s serves a member: %d %s", o.ID, refused.status, refused.body)
+				}
+				if method == "GET" {
+					noSecrets(ask(w, v.owner, method, at, nil).is(200))
+				}
+			}
+		}
+		if walked != len(operations) {
+			w.Errorf("walked %d of %d operations", walked, len(operations))
+		}
+		// Nothing of it happened.
+		for _, team := range read[[]api.Team](ask(w, v.owner, "GET", "/api/v1/orgs/acme/teams", nil).is(200)) {
+			if team.Name == "theirs" {
+				w.Error("somebody else made a team")
+			}
+		}
+		ask(w, v.owner, "GET", "/api/v1/orgs/globex", nil).refuses(404, "no_account")
+	})
+}
+
+// planted is a browser with a session cookie of its own making (SES-2).
+func planted(w *world.World) *world.Browser {
+	w.Helper()
+	b := w.Browser("")
+	b.Plant(w.URL, &http.Cookie{Name: session.Cookie, Value: strings.Repeat("A", 43), Path: "/", Secure: true})
+	return b
+}
+
+// noSecrets checks that an answer holds nothing that could be used (ADM-3).
+func noSecrets(r reply) {
+	r.w.Helper()
+	for _, secret := range []string{"PRIVATE KEY", "between-us", "client_secret", "SignatureValue>M"} {
+		if strings.Contains(r.body, secret) {
+			r.w.Errorf("%s answers with %q", r.call, secret)
+		}
+	}
+}
+
+// THREAT ADM-1, SES-3: every route of the table, asked by nobody, by another company's owner, and by a member.
+func TestEveryRouteKnowsWhomItServes(t *testing.T) {
+	world.Each(t, func(w *world.World) {
+		v := gather(w)
+		target := url.Values{"target": {string(v.connection) + ":live"}}
+		const anybody = 0 // the answer does not depend on who asks
+		routes := map[string]struct {
+			nobody, stranger, member int
+			form                     url.Values
+		}{
+			"GET /static/{file}": {}, "GET /healthz": {}, "GET /readyz": {}, "POST /signin": {}, "GET /login/{connection}": {}, "GET /signed-out": {},
+			"GET /saml/{connection}/metadata": {}, "POST /saml/{connection}/acs": {}, "GET /saml/{connection}/slo": {}, "POST /saml/{connection}/slo": {},
+			"GET /oidc/{connection}/initiate": {}, "POST /oidc/{connection}/initiate": {}, "GET /oidc/{connection}/callback": {},
+			"POST /oidc/{connection}/callback": {}, "POST /oidc/{connection}/backchannel-logout": {},
+			"GET /login-test/start/{connection}/{ticket}": {}, "GET /setup/{token}": {}, "POST /setup/{token}": {}, "/api/v1/": {},
+			// one's own
+			"GET /signin": {nobody: 200, stranger: 303, member: 303}, "GET /session": {nobody: 401, stranger: 200, member: 200},
+			"GET /signout": {nobody: 303, stranger: 303, member: 303}, "GET /{$}": {nobody: 303, stranger: 200, member: 200},
+			"GET /choose": {nobody: 401, stranger: 303, member: 303}, "GET /no-access": {nobody: 401, stranger: 303, member: 303},
+			"POST /choose":  {nobody: 401, stranger: 404, member: 404, form: url.Values{"account": {"acc_01kkp3v8m2q7r4c9tdyz5x6w1n"}}},
+			"POST /signout": {nobody: 303, stranger: 403, member: 403, form: url.Values{session.FormField: {"forged"}}},
+			// for those who manage acme; the stranger manages globex
+			"GET /login-test":                      {nobody: 401, stranger: 200, member: 403},
+			"POST /login-test":                     {nobody: 401, stranger: 404, member: 403, form: target},
+			"GET /login-test/{diagnosis}":          {nobody: 200, stranger: 200, member: 200}, // that the test is over
+			"POST /login-test/{diagnosis}/confirm": {nobody: 401, stranger: 404, member: 403},
+		}
+		var patterns []string
+		for _, rt := range w.House.Routes() {
+			patterns = append(patterns, rt.Pattern)
+			want, known := routes[rt.Pattern]
+			if !known {
+				w.Errorf("%s is new: say here whom it serves", rt.Pattern)
+				continue
+			}
+			method, path, found := strings.Cut(rt.Pattern, " ")
+			if !found {
+				continue // the API has a walk of its own
+			}
+			path = strings.NewReplacer("{$}", "", "{ticket}", "none.none", "{token}", "none", "{file}", "none").Replace(v.fill(path))
+			visit := func(b *world.Browser) reply {
+				w.Helper()
+				if method == "GET" {
+					return ask(w, b, method, path, nil)
+				}
+				form := url.Values{}
+				for k, values := range want.form {
+					form[k] = values
+				}
+				if b != nil && !form.Has(session.FormField) {
+					token, _ := b.Cookie(w.URL, session.Cookie)
+					form.Set(session.FormField, session.FormToken(account.NewSecret(token)))
+				}
+				return ask(w, b, method, path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+			}
+			answers := []reply{visit(nil), visit(v.stranger), visit(v.member)}
+			for i, status := range []int{want.nobody, want.stranger, want.member} {
+				if status == anybody {
+					status = answers[0].status
+				}
+				answers[i].is(status)
+				noSecrets(answers[i])
+				if strings.Contains(answers[i].body, "Ana Ruiz") || strings.Contains(answers[i].body, "Engineering") {
+					w.Errorf("%s tells visitor %d: %s", rt.Pattern, i, answers[i].brief())
+				}
+			}
+		}
+		for p := range routes {
+			if !slices.Contains(patterns, p) {
+				w.Errorf("%s is not in the route table any more", p)
+			}
+		}
+	})
+}
