@@ -173,7 +173,7 @@ func (l *Ledger) changeConnection(ctx context.Context, by account.Actor, id acco
 
 func (l *Ledger) accountOfConnection(ctx context.Context, id account.ConnectionID) (a account.AccountID, err error) {
 	err = l.db.Read(ctx, func(tx *table.Tx) error {
-		c, found, err := tx.Connection(id)
+		c, found, err := tx.Outline(id)
 		if err == nil && !found {
 			err = noConnection()
 		}

@@ -42,7 +42,7 @@ func (l *Ledger) RecordRefusal(ctx context.Context, by account.Actor, c account.
 	d := diagnose(account.NewID[account.DiagnosisID](now, l.opt.Random), c, f.Which, j, j.Login)
 	d.At = now
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
-		conn, found, err := tx.Connection(c)
+		conn, found, err := tx.Outline(c)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (l *Ledger) FinishTest(ctx context.Context, by account.Actor, f account.Flo
 	d.ID, d.Connection, d.Which, d.Test, d.AskedBy, d.At, d.Raw = f.Diagnosis, f.Connection, f.Which, true, f.TestBy, now, clip(d.Raw, maxRaw)
 	passed := d.Outcome == account.OutcomePassed && !slices.ContainsFunc(d.Relying, func(r account.RelyingResult) bool { return !r.Pass })
 	return l.db.Write(ctx, func(tx *table.Tx) error {
-		c, found, err := tx.Connection(f.Connection)
+		c, found, err := tx.Outline(f.Connection)
 		if err != nil {
 			return err
 		}
@@ -105,20 +105,20 @@ func (l *Ledger) FinishTest(ctx context.Context, by account.Actor, f account.Flo
 		}
 		marked := false
 		if passed && f.Which == account.Draft {
-			if marked, err = tx.MarkPassed(c.Account, c.ID, edition, d.ID); err != nil {
+			if marked, err = tx.MarkPassed(c.Account, f.Connection, edition, d.ID); err != nil {
 				return err
 			}
 		}
 		if passed && f.Which == account.Live && d.Groups.State != account.GroupsUnknown && d.Groups.State != "" {
-			if err := tx.SawGroups(c.Account, c.ID, now); err != nil {
+			if err := tx.SawGroups(c.Account, f.Connection, now); err != nil {
 				return err
 			}
 		}
-		if err := tx.SawIdPGroups(c.Account, c.ID, sorted(d.Groups.Values), now, seenAgain); err != nil {
+		if err := tx.SawIdPGroups(c.Account, f.Connection, sorted(d.Groups.Values), now, seenAgain); err != nil {
 			return err
 		}
-		by.Connection = c.ID
-		return l.audit(tx, by, c.Account, "connection.tested", note{Target: string(c.ID), Reason: d.Code,
+		by.Connection = f.Connection
+		return l.audit(tx, by, c.Account, "connection.tested", note{Target: string(f.Connection), Reason: d.Code,
 			Detail: map[string]any{"diagnosis": d.ID, "version": d.Which, "passed": passed, "marked": marked}}, now)
 	})
 }

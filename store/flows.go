@@ -35,7 +35,7 @@ func (l *Ledger) StartFlow(ctx context.Context, f account.Flow) (account.Flow, e
 	}
 	f.CreatedAt, f.ExpiresAt = now, now.Add(l.opt.FlowAge)
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
-		c, found, err := tx.Connection(f.Connection)
+		c, found, err := tx.Outline(f.Connection)
 		if err != nil {
 			return err
 		}
@@ -58,17 +58,17 @@ func (l *Ledger) StartFlow(ctx context.Context, f account.Flow) (account.Flow, e
 		if f.Which == account.Draft {
 			edition = c.DraftEdition
 		}
-		return tx.InsertDiagnosis(account.Diagnosis{ID: f.Diagnosis, Account: c.Account, Connection: c.ID, Which: f.Which, Test: true,
+		return tx.InsertDiagnosis(account.Diagnosis{ID: f.Diagnosis, Account: c.Account, Connection: f.Connection, Which: f.Which, Test: true,
 			AskedBy: f.TestBy, Outcome: account.OutcomePending, At: now}, edition)
 	})
 	return f, err
 }
 
-func startable(c table.Connection, w account.Which) error {
+func startable(c table.Outline, w account.Which) error {
 	switch {
 	case !c.Enabled:
 		return account.Errorf(account.Conflict, "This way to sign in is switched off.").Coded("connection_disabled").Fix("Ask your administrator.")
-	case c.Version(w) != nil:
+	case w == account.Draft && c.Draft, w != account.Draft && c.Live:
 		return nil
 	case w == account.Draft:
 		return account.Errorf(account.Conflict, "Connection %q has no draft to test.", c.Name).Coded("no_draft").Fix("Save one first.")

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
 
@@ -159,7 +160,9 @@ func (l *Ledger) purge(ctx context.Context) error {
 		var gone int64
 		err := l.db.Write(ctx, func(tx *table.Tx) (err error) {
 			now := l.now()
-			gone, err = tx.Purge(now, now.Add(-age), purgeBatch)
+			// The first identifier of that instant: with zeros for its randomness.
+			oldest := account.NewID[account.DiagnosisID](now.Add(-age), zeros{})
+			gone, err = tx.Purge(now, oldest, purgeBatch)
 			return err
 		})
 		if err != nil || gone < purgeBatch {
@@ -167,3 +170,9 @@ func (l *Ledger) purge(ctx context.Context) error {
 		}
 	}
 }
+
+// zeros is the reader of nothing but zeros.
+type zeros struct{}
+
+// Read implements io.Reader.
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }

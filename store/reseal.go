@@ -62,12 +62,12 @@ func (l *Ledger) resealAll(ctx context.Context) (int, error) {
 	if err != nil {
 		return secrets + flows, err
 	}
-	sessions, err := inBatches(ctx, l, (*table.Tx).SessionsAfter, func(tx *table.Tx, r table.Session) (account.SessionID, bool, error) {
+	sessions, err := inBatches(ctx, l, (*table.Tx).SessionsAfter, func(tx *table.Tx, r table.Session) ([]byte, bool, error) {
 		sealed, err := l.again(r.Sealed, string(r.Connection), string(r.ID), "id_token")
 		if err != nil || sealed == nil {
-			return r.ID, false, err
+			return r.Digest, false, err
 		}
-		return r.ID, true, tx.ResealSession(r.ID, sealed)
+		return r.Digest, true, tx.ResealSession(r.Digest, sealed)
 	})
 	return secrets + flows + sessions, err
 }

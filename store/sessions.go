@@ -44,7 +44,7 @@ func (l *Ledger) Presence(ctx context.Context, token account.Secret) (account.Pr
 		if idle.After(session.ExpiresAt) {
 			idle = session.ExpiresAt
 		}
-		if err := l.db.Write(ctx, func(tx *table.Tx) error { return tx.TouchSession(session.ID, now, idle) }); err != nil {
+		if err := l.db.Write(ctx, func(tx *table.Tx) error { return tx.TouchSession(session.Digest, now, idle) }); err != nil {
 			return account.Presence{}, err
 		}
 		p.Session.SeenAt, p.Session.IdleUntil = now, idle
@@ -111,7 +111,7 @@ func (l *Ledger) Choose(ctx context.Context, by account.Actor, token account.Sec
 		if !slices.ContainsFunc(places, func(p account.Place) bool { return p.Account.ID == to }) {
 			return noAccount()
 		}
-		moved, err := tx.MoveSession(v.Session.ID, old, digest(fresh.Reveal()), to)
+		moved, err := tx.MoveSession(old, digest(fresh.Reveal()), to)
 		if err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (l *Ledger) EndSessions(ctx context.Context, by account.Actor, c account.Co
 	now := l.now()
 	var ended int64
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
-		conn, found, err := tx.Connection(c)
+		conn, found, err := tx.Outline(c)
 		if err != nil {
 			return err
 		}

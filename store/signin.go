@@ -34,7 +34,7 @@ type Entrance struct {
 	Change    rules.Change
 	NoRoles   bool // L-14: signed in, holds nothing
 	Several   bool // more than one account to choose from
-	Diagnosis account.DiagnosisID
+	Diagnosis account.DiagnosisID // of a refusal, and of what went well but was odd (no roles, groups unknown, warnings); else empty
 }
 
 // SignIn turns a judged login into a session, in one transaction: flow and message are used up (a second copy is
@@ -42,7 +42,7 @@ type Entrance struct {
 // (connection, subject) or created; an existing person with that address and another subject is refused
 // (code subject_changed) unless RelinkByEmail and verified; disabled people are refused; group set settled (T-05) and
 // remembered; rules evaluated, diff applied (owners untouched); account membership by rule or, when neither a rule nor anything
-// else gives one, as a member by sign-in (L-14: may come in, holds nothing); session made; audit; diagnosis.
+// else gives one, as a member by sign-in (L-14: may come in, holds nothing); session made; audit; a diagnosis where somebody may ask.
 // A refusal is an *account.Refusal; RecordRefusal has then been done in a transaction of its own, and Diagnosis names the record.
 func (l *Ledger) SignIn(ctx context.Context, e Entry) (Entrance, error) {
 	s, err := l.newSignIn(e)
@@ -167,7 +167,7 @@ func (s *signIn) enter(tx *table.Tx) (Entrance, error) {
 	if err != nil {
 		return Entrance{}, err
 	}
-	out := Entrance{User: person.User, Created: created, Diagnosis: s.diagnosis.ID}
+	out := Entrance{User: person.User, Created: created}
 	if err := s.roles(tx, gate, person, created, &out); err != nil {
 		return Entrance{}, err
 	}
@@ -470,12 +470,15 @@ func (s *signIn) openSession(tx *table.Tx, gate table.Gate, settings *account.Se
 		return err
 	}
 	out.Session = row.Session
-	d := s.diagnosis
-	d.Account = gate.Account.ID
-	if err := tx.InsertDiagnosis(d, ""); err != nil {
-		return err
+	detail := map[string]any{"session": row.ID, "revision": gate.LiveRevision, "groups": s.Login.Groups.State}
+	if s.isOdd(out) {
+		d := s.diagnosis
+		d.Account = gate.Account.ID
+		if err := tx.InsertDiagnosis(d, ""); err != nil {
+			return err
+		}
+		out.Diagnosis, detail["diagnosis"] = d.ID, d.ID
 	}
-	detail := map[string]any{"session": row.ID, "diagnosis": d.ID, "revision": gate.LiveRevision, "groups": s.Login.Groups.State}
 	if out.Created {
 		detail["created"] = true
 	}
@@ -486,6 +489,11 @@ func (s *signIn) openSession(tx *table.Tx, gate table.Gate, settings *account.Se
 		detail["granted"], detail["revoked"] = roleLines(out.Change.Grant), roleLines(out.Change.Revoke)
 	}
 	return s.l.audit(tx, s.By, gate.Account.ID, "user.signed_in", note{Target: string(out.User.ID), Detail: detail}, s.now)
+}
+
+// isOdd reports whether somebody may ask about this sign-in, though it went well. The audit line tells enough of all others.
+func (s *signIn) isOdd(out *Entrance) bool {
+	return out.NoRoles || out.Change.Skipped != rules.NotSkipped || s.Login.Groups.State != account.GroupsComplete || len(s.diagnosis.Checks) > 0
 }
 
 func maxSession(now time.Time, d time.Duration) time.Time {

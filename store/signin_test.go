@@ -104,6 +104,9 @@ func TestWhoMatchesNoRuleComesInAndHoldsNothing(t *testing.T) {
 			if !in.NoRoles {
 				h.Errorf("%+v", in)
 			}
+			if d, err := h.Diagnosis(h.ctx(), theOperator, in.Diagnosis); err != nil || d.Outcome != account.OutcomePassed || d.Email != "bob@acme.example" {
+				h.Errorf("the id that they quote leads to their sign-in: %+v %v", d, err)
+			}
 			p, err := h.Presence(h.ctx(), in.Session.Token)
 			h.ok(err)
 			if len(p.Roles) != 1 || p.Tenancy.Role != account.Member || p.Tenancy.Sources[0].Kind != account.SourceSignIn {

@@ -91,7 +91,7 @@ func (l *Ledger) addSPKey(h *hand, c *table.Connection, k account.SPKey) error {
 func (l *Ledger) SPKeys(ctx context.Context, id account.ConnectionID) ([]account.SPKey, error) {
 	var keys []account.SPKey
 	err := l.db.Read(ctx, func(tx *table.Tx) error {
-		c, found, err := tx.Connection(id)
+		c, found, err := tx.Outline(id)
 		if err != nil {
 			return err
 		}

@@ -216,7 +216,7 @@ CREATE TABLE flows (
     expires_at     BIGINT NOT NULL,
     PRIMARY KEY (account_id, id)
 );
-CREATE INDEX flows_request ON flows (connection_id, request_id);
+CREATE INDEX flows_request ON flows (connection_id, request_id) WHERE request_id <> ''; -- SAML only
 CREATE INDEX flows_expiry ON flows (expires_at);
 
 CREATE TABLE replays (
@@ -230,8 +230,8 @@ CREATE INDEX replays_until ON replays (until);
 
 CREATE TABLE sessions (
     account_id       TEXT NOT NULL, -- the account worked in; changes with the chooser
-    id               TEXT NOT NULL,
-    digest           BYTEA NOT NULL UNIQUE, -- SHA-256 of the cookie's token
+    id               TEXT NOT NULL, -- for people and logs; nothing is found by it
+    digest           BYTEA NOT NULL, -- SHA-256 of the cookie's token
     user_id          TEXT NOT NULL,
     connection_id    TEXT NOT NULL,
     subject          TEXT NOT NULL DEFAULT '',
@@ -242,7 +242,7 @@ CREATE TABLE sessions (
     seen_at          BIGINT NOT NULL,
     idle_until       BIGINT NOT NULL,
     expires_at       BIGINT NOT NULL,
-    PRIMARY KEY (id)
+    PRIMARY KEY (digest)
 );
 CREATE INDEX sessions_user ON sessions (user_id);
 CREATE INDEX sessions_provider ON sessions (connection_id, subject);
@@ -250,7 +250,7 @@ CREATE INDEX sessions_expiry ON sessions (expires_at);
 
 CREATE TABLE diagnoses (
     account_id    TEXT NOT NULL,
-    id            TEXT NOT NULL UNIQUE,
+    id            TEXT NOT NULL,
     connection_id TEXT NOT NULL,
     which         TEXT NOT NULL,
     test          BOOLEAN NOT NULL,
@@ -262,10 +262,9 @@ CREATE TABLE diagnoses (
     edition       TEXT NOT NULL DEFAULT '', -- of the draft that a login test was started for
     result        TEXT NOT NULL DEFAULT '', -- account.Diagnosis as JSON
     at            BIGINT NOT NULL,
-    PRIMARY KEY (account_id, id)
+    PRIMARY KEY (id) -- people quote it; it sorts by time, which is how old ones are found
 );
-CREATE INDEX diagnoses_list ON diagnoses (account_id, connection_id, at);
-CREATE INDEX diagnoses_age ON diagnoses (at);
+CREATE INDEX diagnoses_list ON diagnoses (account_id, connection_id, id);
 
 CREATE TABLE audit (
     account_id    TEXT NOT NULL,

@@ -58,6 +58,22 @@ func (tx *Tx) Connection(id account.ConnectionID) (Connection, bool, error) {
 	return one(tx, scanConnection, `SELECT `+connectionColumns+` FROM connections WHERE id = $1`, id)
 }
 
+// An Outline is what can be told of a connection without reading its settings.
+type Outline struct {
+	Account      account.AccountID
+	Name         string
+	Enabled      bool
+	Live, Draft  bool // has that version
+	DraftEdition string
+}
+
+// Outline reads it by the id alone.
+func (tx *Tx) Outline(id account.ConnectionID) (Outline, bool, error) {
+	return one(tx, func(s scanner) (o Outline, err error) {
+		return o, s.Scan(&o.Account, &o.Name, &o.Enabled, &o.Live, &o.Draft, &o.DraftEdition)
+	}, `SELECT account_id, name, enabled, live <> '', draft <> '', draft_edition FROM connections WHERE id = $1`, id)
+}
+
 // Connections lists those of an account by name.
 func (tx *Tx) Connections(a account.AccountID) ([]Connection, error) {
 	return list(tx, scanConnection, `SELECT `+connectionColumns+` FROM connections WHERE account_id = $1 ORDER BY name`, a)

@@ -41,7 +41,7 @@ func (tx *Tx) FinishDiagnosis(d account.Diagnosis) (edition string, found bool, 
 	}
 	return one(tx, scanText, `
 		UPDATE diagnoses SET outcome = $4, step = $5, code = $6, email = $7, result = $8, at = $9
-		 WHERE account_id = $1 AND id = $2 AND connection_id = $3 AND test AND outcome = 'pending'
+		 WHERE id = $2 AND account_id = $1 AND connection_id = $3 AND test AND outcome = 'pending'
 		RETURNING edition`,
 		d.Account, d.ID, d.Connection, d.Outcome, d.Step, d.Code, d.Email, string(text), micros(d.At))
 }
@@ -54,27 +54,28 @@ func (tx *Tx) Diagnosis(id account.DiagnosisID) (account.Diagnosis, bool, error)
 // Diagnoses lists the newest of a connection, at most n.
 func (tx *Tx) Diagnoses(a account.AccountID, c account.ConnectionID, n int) ([]account.Diagnosis, error) {
 	return list(tx, scanDiagnosis, `
-		SELECT result FROM diagnoses WHERE account_id = $1 AND connection_id = $2 ORDER BY at DESC, id DESC LIMIT $3`, a, c, n)
+		SELECT result FROM diagnoses WHERE account_id = $1 AND connection_id = $2 ORDER BY id DESC LIMIT $3`, a, c, n)
 }
 
-// Purge removes what has run out: at most n rows of each kind, so that the writer is not held up. It says how many.
-func (tx *Tx) Purge(at, diagnosesBefore time.Time, n int) (int64, error) {
-	var gone int64
+// Purge removes what has run out, and diagnoses whose ids sort before one: at most n rows of each kind, so that the writer is not held
+// up. It gives the largest number of rows of one kind that went, so that n means there may be more.
+func (tx *Tx) Purge(at time.Time, diagnosesBefore account.DiagnosisID, n int) (int64, error) {
+	var most int64
 	for _, p := range []struct {
 		query string
-		at    time.Time
+		until any
 	}{
-		{`DELETE FROM flows WHERE (account_id, id) IN (SELECT account_id, id FROM flows WHERE expires_at <= $1 LIMIT $2)`, at},
+		{`DELETE FROM flows WHERE (account_id, id) IN (SELECT account_id, id FROM flows WHERE expires_at <= $1 LIMIT $2)`, micros(at)},
 		{`DELETE FROM replays WHERE (account_id, connection_id, message) IN
-			(SELECT account_id, connection_id, message FROM replays WHERE until <= $1 LIMIT $2)`, at},
-		{`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)`, at},
-		{`DELETE FROM diagnoses WHERE id IN (SELECT id FROM diagnoses WHERE at <= $1 LIMIT $2)`, diagnosesBefore},
+			(SELECT account_id, connection_id, message FROM replays WHERE until <= $1 LIMIT $2)`, micros(at)},
+		{`DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions WHERE expires_at <= $1 LIMIT $2)`, micros(at)},
+		{`DELETE FROM diagnoses WHERE id IN (SELECT id FROM diagnoses WHERE id < $1 LIMIT $2)`, diagnosesBefore},
 	} {
-		rows, err := tx.exec(p.query, micros(p.at), n)
+		rows, err := tx.exec(p.query, p.until, n)
 		if err != nil {
-			return gone, err
+			return most, err
 		}
-		gone += rows
+		most = max(most, rows)
 	}
-	return gone, nil
+	return most, nil
 }

@@ -100,8 +100,8 @@ func groupValues(text string, g *account.GroupSet) error {
 }
 
 // TouchSession moves the idle limit of a session.
-func (tx *Tx) TouchSession(id account.SessionID, seen, idle time.Time) error {
-	_, err := tx.exec(`UPDATE sessions SET seen_at = $2, idle_until = $3 WHERE id = $1 AND seen_at < $2`, id, micros(seen), micros(idle))
+func (tx *Tx) TouchSession(digest []byte, seen, idle time.Time) error {
+	_, err := tx.exec(`UPDATE sessions SET seen_at = $2, idle_until = $3 WHERE digest = $1 AND seen_at < $2`, digest, micros(seen), micros(idle))
 	return err
 }
 
@@ -111,8 +111,8 @@ func (tx *Tx) SessionByDigest(digest []byte) (Session, bool, error) {
 }
 
 // MoveSession puts a session into another account under another token; it is false when the old token no longer stands.
-func (tx *Tx) MoveSession(id account.SessionID, old, digest []byte, to account.AccountID) (bool, error) {
-	n, err := tx.exec(`UPDATE sessions SET digest = $3, account_id = $4 WHERE id = $1 AND digest = $2`, id, old, digest, to)
+func (tx *Tx) MoveSession(old, digest []byte, to account.AccountID) (bool, error) {
+	n, err := tx.exec(`UPDATE sessions SET digest = $2, account_id = $3 WHERE digest = $1`, old, digest, to)
 	return n > 0, err
 }
 
@@ -154,14 +154,17 @@ func (tx *Tx) EndSessionsOfConnection(c account.ConnectionID) (int64, error) {
 	return tx.exec(`DELETE FROM sessions WHERE connection_id = $1`, c)
 }
 
-// SessionsAfter pages through the sessions that hold a sealed id token.
-func (tx *Tx) SessionsAfter(id account.SessionID, n int) ([]Session, error) {
-	return list(tx, func(s scanner) (r Session, err error) { return r, s.Scan(&r.ID, &r.Connection, &r.Sealed) }, `
-		SELECT id, connection_id, id_token FROM sessions WHERE id > $1 AND id_token IS NOT NULL ORDER BY id LIMIT $2`, id, n)
+// SessionsAfter pages through the sessions that hold a sealed id token, in the order of their digests.
+func (tx *Tx) SessionsAfter(digest []byte, n int) ([]Session, error) {
+	if digest == nil {
+		digest = []byte{}
+	}
+	return list(tx, func(s scanner) (r Session, err error) { return r, s.Scan(&r.Digest, &r.ID, &r.Connection, &r.Sealed) }, `
+		SELECT digest, id, connection_id, id_token FROM sessions WHERE digest > $1 AND id_token IS NOT NULL ORDER BY digest LIMIT $2`, digest, n)
 }
 
 // ResealSession replaces the sealed id token.
-func (tx *Tx) ResealSession(id account.SessionID, sealed []byte) error {
-	_, err := tx.exec(`UPDATE sessions SET id_token = $2 WHERE id = $1`, id, sealed)
+func (tx *Tx) ResealSession(digest, sealed []byte) error {
+	_, err := tx.exec(`UPDATE sessions SET id_token = $2 WHERE digest = $1`, digest, sealed)
 	return err
 }

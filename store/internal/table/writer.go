@@ -12,8 +12,12 @@ import (
 )
 
 // A writer is SQLite's one writing connection with a queue in front. Everything that has queued up
-// while the last commit was being synced goes into the next transaction, each in a savepoint of
-// its own, so that concurrent sign-ins share one fsync and still succeed or fail alone.
+// while the last commit was being synced goes into the next transaction, so that concurrent sign-ins share one
+// fsync and still succeed or fail alone.
+//
+// A batch is first tried as it is. When one of its changes fails, all of it is rolled back and made again with a savepoint around
+// each: savepoints make SQLite copy every page aside, which costs a fifth of a sign-in, and few changes fail. While
+// they do, batches begin with savepoints.
 type writer struct {
 	db    *sql.DB
 	stmts *prepared
@@ -21,6 +25,7 @@ type writer struct {
 	done  chan struct{}
 	mu    sync.RWMutex // held for reading while enqueueing, so that stop never closes under a sender
 	shut  bool
+	wary  int // so many batches still begin with savepoints
 }
 
 type job struct {
@@ -92,21 +97,38 @@ func (w *writer) run() {
 	}
 }
 
-// commit runs a batch in one transaction. Statements run under a context of their own: a caller's
-// cancellation must not interrupt a transaction that it shares with others.
+// waryFor is how many batches go on with savepoints after a change has failed.
+const waryFor = 32
+
+// commit makes a batch durable, each change alone if need be.
 func (w *writer) commit(batch []*job) {
+	if w.wary > 0 || len(batch) == 1 {
+		w.wary = max(w.wary-1, 0)
+		w.transact(batch, len(batch) > 1)
+		return
+	}
+	if !w.transact(batch, false) {
+		w.wary = waryFor
+		w.transact(batch, true)
+	}
+}
+
+// transact runs a batch in one transaction. Without savepoints it is all or nothing: false means that a change failed and nothing was made,
+// with no job told so, unless the batch was that change alone. Statements run under a context of their own: a caller's cancellation must not
+// interrupt a transaction that it shares with others.
+func (w *writer) transact(batch []*job, savepoints bool) bool {
 	ctx := context.Background()
-	fail := func(err error) {
+	fail := func(err error) bool {
 		for _, j := range batch {
 			if j.err == nil {
 				j.err = account.Errorf(account.Unavailable, "The change could not be made durable.").Because(err)
 			}
 		}
+		return true
 	}
 	t, err := w.db.BeginTx(ctx, nil)
 	if err != nil {
-		fail(err)
-		return
+		return fail(err)
 	}
 	defer t.Rollback()
 	wrote := false
@@ -114,37 +136,39 @@ func (w *writer) commit(batch []*job) {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
 		}
-		tx := &Tx{db: j.db, ctx: ctx, sql: t, stmt: w.stmts.in(ctx, t)}
-		if len(batch) == 1 {
-			if j.err = guarded(tx, j.do); j.err != nil {
-				return
+		if savepoints {
+			if _, err := t.ExecContext(ctx, "SAVEPOINT verb"); err != nil {
+				return fail(err)
 			}
+		}
+		err := guarded(&Tx{db: j.db, ctx: ctx, sql: t, stmt: w.stmts.in(ctx, t)}, j.do)
+		switch {
+		case err == nil:
 			wrote = true
-			continue
-		}
-		if _, err := t.ExecContext(ctx, "SAVEPOINT verb"); err != nil {
-			fail(err)
-			return
-		}
-		if j.err = guarded(tx, j.do); j.err != nil {
+		case len(batch) == 1:
+			j.err = err
+			return true
+		case !savepoints:
+			return false
+		default:
+			j.err = err
 			if _, err := t.ExecContext(ctx, "ROLLBACK TO verb"); err != nil {
-				fail(errors.Join(err, j.err))
-				return
+				return fail(errors.Join(err, j.err))
 			}
-		} else {
-			wrote = true
 		}
-		if _, err := t.ExecContext(ctx, "RELEASE verb"); err != nil {
-			fail(err)
-			return
+		if savepoints {
+			if _, err := t.ExecContext(ctx, "RELEASE verb"); err != nil {
+				return fail(err)
+			}
 		}
 	}
 	if !wrote {
-		return
+		return true
 	}
 	if err := t.Commit(); err != nil {
-		fail(err)
+		return fail(err)
 	}
+	return true
 }
 
 // guarded turns a panic in a verb into an error, so that one bad change does not end the writer.
