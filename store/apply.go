@@ -123,7 +123,7 @@ type applying struct {
 func (l *Ledger) applying(ctx context.Context, tx *table.Tx, by account.Actor, o ApplyOptions) *applying {
 	a := &applying{ctx: ctx, tx: tx, by: by, o: o, names: map[account.AccountID]string{}, diff: Diff{Changes: []Changed{}, Plans: map[string]rules.Plan{}}}
 	// Its memory is its own: what it caches by revision may never be committed.
-	a.Ledger = &Ledger{db: l.db.Within(tx), opt: l.opt, memory: newMemory(), heard: a.hear}
+	a.Ledger = &Ledger{db: l.db.Within(tx), opt: l.opt, memory: newMemory(), newKey: l.newKey, heard: a.hear}
 	a.catalogue.Store(l.catalogue.Load())
 	return a
 }

@@ -201,7 +201,7 @@ func (l *Ledger) SaveDraft(ctx context.Context, by account.Actor, a account.Acco
 	var fresh account.SPKey
 	if id == "" {
 		var err error
-		if fresh, err = newSPKey(l.now()); err != nil { // outside of the transaction: it takes a tenth of a second
+		if fresh, err = l.newKey(l.now()); err != nil { // outside of the transaction: it takes a tenth of a second
 			return account.Connection{}, err
 		}
 		fresh.Active = true

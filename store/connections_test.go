@@ -244,7 +244,7 @@ func TestAKeyPairIsReplacedWhileBothArePublished(t *testing.T) {
 		c := h.connect("okta", samlSettings())
 		old, err := h.SPKeys(h.ctx(), c.ID)
 		h.ok(err)
-		mine, err := sharedKey()
+		mine, err := newSPKey(h.clock.now())
 		h.ok(err)
 		wrong := account.SPKey{Certificate: mine.Certificate, Private: old[0].Private}
 		h.refuses(h.RotateSPKey(h.ctx(), theOperator, c.ID, wrong), account.Invalid, "")

@@ -83,6 +83,7 @@ func (h *house) reopen() *Ledger {
 	l, err := Open(h.ctx(), Options{URL: h.url, Keyring: k, Catalogue: catalogue, Now: h.clock.now})
 	h.ok(err)
 	h.Cleanup(func() { l.Close() })
+	l.newKey = func(time.Time) (account.SPKey, error) { return sharedKey() }
 	return l
 }
 

@@ -63,7 +63,8 @@ type Ledger struct {
 	opt       Options
 	catalogue atomic.Pointer[account.Catalogue]
 	memory
-	heard func(account.AuditLine) // told of each audit line, by Apply; may be nil
+	newKey func(time.Time) (account.SPKey, error) // newSPKey; tests have it faster
+	heard  func(account.AuditLine)                // told of each audit line, by Apply; may be nil
 }
 
 // Open connects, migrates, and checks that the keyring opens what is sealed, so that a lost master key
@@ -77,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{db: db, opt: o.withDefaults(), memory: newMemory()}
+	l := &Ledger{db: db, opt: o.withDefaults(), memory: newMemory(), newKey: newSPKey}
 	l.catalogue.Store(&l.opt.Catalogue)
 	if err = db.Migrate(ctx); err == nil {
 		err = l.checkKeyring(ctx)

@@ -47,7 +47,8 @@ func newMemory() memory {
 	return m
 }
 
-// activeRules are an account's active rules at a revision.
+// activeRules are an account's active rules at a revision. They are remembered only when tx has read what is committed: a revision
+// that is rolled back is given out again, for other rules.
 func (m memory) activeRules(tx *table.Tx, a account.AccountID, revision int64) (ruleSet, error) {
 	key := rulesKey{a, revision}
 	if set, ok := m.rules.Get(key); ok {
@@ -63,6 +64,8 @@ func (m memory) activeRules(tx *table.Tx, a account.AccountID, revision int64) (
 			set.names[r.ID] = r.Active.Name
 		}
 	}
-	m.rules.Add(key, set)
+	if tx.Committed() {
+		m.rules.Add(key, set)
+	}
 	return set, nil
 }

@@ -185,6 +185,15 @@ func (l *Ledger) SetUserState(ctx context.Context, by account.Actor, u account.U
 		if err := l.maySetState(tx, by, user, now); err != nil {
 			return err
 		}
+		accounts, err := tx.AccountsOf(u)
+		if err != nil {
+			return err
+		}
+		for _, a := range accounts { // sign-ins under way end first, so that none of them makes a session afterwards
+			if _, _, err := tx.LockHouse(a); err != nil {
+				return err
+			}
+		}
 		changed, err := tx.SetUserState(u, s)
 		if err != nil || !changed {
 			return err
@@ -195,10 +204,6 @@ func (l *Ledger) SetUserState(ctx context.Context, by account.Actor, u account.U
 			if ended, err = tx.EndSessionsOfUser(u); err != nil {
 				return err
 			}
-		}
-		accounts, err := tx.AccountsOf(u)
-		if err != nil {
-			return err
 		}
 		for _, a := range accounts {
 			if err := l.audit(tx, by, a, verb, note{Target: string(u), Detail: map[string]any{"sessions": ended}}, now); err != nil {

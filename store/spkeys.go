@@ -121,7 +121,7 @@ func (l *Ledger) SPKeys(ctx context.Context, id account.ConnectionID) ([]account
 func (l *Ledger) RotateSPKey(ctx context.Context, by account.Actor, id account.ConnectionID, k account.SPKey) error {
 	var err error
 	if k.Certificate == "" && k.Private.IsZero() {
-		k, err = newSPKey(l.now())
+		k, err = l.newKey(l.now())
 	} else {
 		k, err = checkSPKey(k)
 	}

@@ -5,8 +5,10 @@ package table
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -132,15 +134,20 @@ func (db *DB) Ping(ctx context.Context) error { return db.pool.PingContext(ctx) 
 
 // A Tx is one transaction. Statements run under its context.
 type Tx struct {
-	db  *DB
-	ctx context.Context
-	sql *sql.Tx
+	db       *DB
+	ctx      context.Context
+	sql      *sql.Tx
+	snapshot bool
 	// stmt gives a prepared statement, nil where the driver keeps its own.
 	stmt func(query string) (*sql.Stmt, error)
 }
 
 // SQL is the bare transaction, for the job library's transactional enqueue.
 func (tx *Tx) SQL() *sql.Tx { return tx.sql }
+
+// Committed reports whether all that the transaction reads has been committed, so that it may be remembered beyond it. In a
+// transaction that writes, a row may be one that is about to be rolled back: its own, or on SQLite that of another change in the batch.
+func (tx *Tx) Committed() bool { return tx.snapshot }
 
 // Context is the transaction's context.
 func (tx *Tx) Context() context.Context { return tx.ctx }
@@ -160,7 +167,7 @@ func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
 		if try < tries && again(err) {
 			continue
 		}
-		return err
+		return unavailable(err)
 	}
 }
 
@@ -177,7 +184,7 @@ func (db *DB) Read(ctx context.Context, do func(*Tx) error) error {
 		return do(db.within)
 	}
 	if db.Dialect == Postgres {
-		return db.postgres(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, do)
+		return unavailable(db.postgres(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, do))
 	}
 	if err := db.readers.Acquire(ctx, 1); err != nil {
 		return account.Errorf(account.Unavailable, "The database does not answer.").Because(err)
@@ -213,7 +220,19 @@ func (p *prepared) in(ctx context.Context, t *sql.Tx) func(string) (*sql.Stmt, e
 }
 
 func (db *DB) postgres(ctx context.Context, o *sql.TxOptions, do func(*Tx) error) error {
-	return inTx(ctx, db.pool, o, func(t *sql.Tx) error { return do(&Tx{db: db, ctx: ctx, sql: t}) })
+	return inTx(ctx, db.pool, o, func(t *sql.Tx) error { return do(&Tx{db: db, ctx: ctx, sql: t, snapshot: o.ReadOnly}) })
+}
+
+// unavailable tells a database that has gone away from one that refuses a statement.
+func unavailable(err error) error {
+	var pg *pgconn.PgError
+	var net net.Error
+	gone := errors.Is(err, driver.ErrBadConn) || errors.As(err, &net) && !errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53"))
+	if gone && account.KindOf(err) == "" {
+		return account.Errorf(account.Unavailable, "The database does not answer.").Because(err)
+	}
+	return err
 }
 
 func inTx(ctx context.Context, pool *sql.DB, o *sql.TxOptions, do func(*sql.Tx) error) error {
