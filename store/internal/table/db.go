@@ -86,7 +86,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	f.Close()
 	dsn := func(more string) string {
 		return (&url.URL{Scheme: "file", Path: abs}).String() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)" +
-			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=cache_size(-8000)&_pragma=wal_autocheckpoint(4000)&_pragma=wal_autocheckpoint(4000)" + more
+			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=cache_size(-8000)&_pragma=wal_autocheckpoint(4000)" + more
 	}
 	write, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
 	if err != nil {
@@ -191,7 +191,7 @@ func (db *DB) Read(ctx context.Context, do func(*Tx) error) error {
 	}
 	defer db.readers.Release(1)
 	return inTx(ctx, db.pool, &sql.TxOptions{ReadOnly: true}, func(t *sql.Tx) error {
-		return do(&Tx{db: db, ctx: ctx, sql: t, stmt: db.reads.in(ctx, t)})
+		return do(&Tx{db: db, ctx: ctx, sql: t, snapshot: true, stmt: db.reads.in(ctx, t)})
 	})
 }
 
