@@ -146,7 +146,7 @@ func planted(w *world.World) *world.Browser {
 // noSecrets checks that an answer holds nothing that could be used (ADM-3).
 func noSecrets(r reply) {
 	r.w.Helper()
-	for _, secret := range []string{"PRIVATE KEY", "between-us", "client_secret", "SignatureValue>M"} {
+	for _, secret := range []string{"PRIVATE KEY", "between-us", "SignatureValue>M"} {
 		if strings.Contains(r.body, secret) {
 			r.w.Errorf("%s answers with %q", r.call, secret)
 		}

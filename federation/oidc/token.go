@@ -267,7 +267,9 @@ func (j *judge) checkAudience() error {
 	aud, ok := texts(j.claims["aud"])
 	if !ok || !slices.Contains(aud, j.o.ClientID) {
 		return j.fail(check(account.StepAudience, "audience", "The token is for this connection", j.o.ClientID, clip(fmt.Sprint(j.claims["aud"]), 200),
-			fixes("Set the connection's client id to that of the application in your provider.")))
+			fixes("Set the connection's client id to that of the application in your provider.",
+				account.KindOkta, "Applications > the application > General > Client ID has to equal the connection's client id.",
+				account.KindEntra, "App registrations > Overview > Application (client) ID has to equal the connection's client id.")))
 	}
 	azp, hasAZP := j.claims["azp"]
 	if (hasAZP && azp != j.o.ClientID) || (!hasAZP && len(aud) > 1) { // OC §3.1.3.7 steps 4 and 5, both as MUST

@@ -1,0 +1,141 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/config"
+	"github.com/drawbridge-id/drawbridge/test/world"
+)
+
+// binaries is where the commands are built, once for all stories.
+var binaries = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "drawbridge-binaries-")
+	if err != nil {
+		return "", err
+	}
+	if out, err := exec.Command("go", "build", "-o", dir+"/", "../cmd/drawbridge", "../cmd/drawbridge-sim").CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("the commands do not build: %w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := binaries(); err == nil || dir != "" {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// A shell is where somebody types commands: a folder and an environment.
+type shell struct {
+	t   testing.TB
+	bin string
+	dir string
+	env []string
+}
+
+// newShell is a shell in a fresh folder.
+func newShell(t testing.TB) *shell {
+	t.Helper()
+	bin, err := binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &shell{t: t, bin: bin, dir: t.TempDir()}
+}
+
+// shellFor is a shell whose commands work on the running house of a story.
+func shellFor(w *world.World) *shell {
+	w.Helper()
+	sh := newShell(w)
+	var text strings.Builder
+	if err := config.Print(&text, w.Cfg); err != nil {
+		w.Fatal(err)
+	}
+	sh.write("drawbridge.yaml", text.String())
+	sh.env = append(sh.env, "DRAWBRIDGE_DATABASE="+w.Cfg.Database) // Print leaves a password out
+	return sh
+}
+
+// write puts a file into the folder and gives its path.
+func (sh *shell) write(name, text string) string {
+	sh.t.Helper()
+	path := filepath.Join(sh.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		sh.t.Fatal(err)
+	}
+	return path
+}
+
+// command is a call of one of the binaries that is still to be run.
+func (sh *shell) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(sh.bin, args[0]), args[1:]...)
+	cmd.Dir = sh.dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + sh.dir, "TMPDIR=" + os.TempDir()}, sh.env...)
+	return cmd
+}
+
+// A printout is what a command left on the terminal.
+type printout struct {
+	sh       *shell
+	line     string
+	out, err string
+	code     int
+}
+
+// run types a line, for instance "drawbridge org show acme", and waits for the end.
+func (sh *shell) run(line string) printout {
+	sh.t.Helper()
+	ctx, stop := context.WithTimeout(sh.t.Context(), time.Minute)
+	defer stop()
+	cmd := sh.command(ctx, strings.Fields(line)...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		sh.t.Fatalf("%s: %v", line, err)
+	}
+	return printout{sh, line, out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+// exits checks the exit code.
+func (p printout) exits(code int) printout {
+	p.sh.t.Helper()
+	if p.code != code {
+		p.sh.t.Errorf("$ %s\nexits with %d, want %d\n%s%s", p.line, p.code, code, p.out, p.err)
+	}
+	return p
+}
+
+// says checks what stands on standard output, and complains what stands on standard error.
+func (p printout) says(all ...string) printout {
+	p.sh.t.Helper()
+	return p.holds("output", p.out, all)
+}
+
+func (p printout) complains(all ...string) printout {
+	p.sh.t.Helper()
+	return p.holds("error output", p.err, all)
+}
+
+func (p printout) holds(where, text string, all []string) printout {
+	p.sh.t.Helper()
+	for _, s := range all {
+		if !strings.Contains(text, s) {
+			p.sh.t.Errorf("$ %s\nits %s does not say %q:\n%s", p.line, where, s, text)
+		}
+	}
+	return p
+}
