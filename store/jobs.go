@@ -76,7 +76,7 @@ func (l *Ledger) runIfDue(ctx context.Context, t Task) time.Duration {
 		return max(min(look, job.DueAt.Sub(l.now())), time.Second)
 	}
 	began := time.Now()
-	err, held := l.underLease(ctx, t, job.LeaseUntil)
+	held, err := l.underLease(ctx, t, job.LeaseUntil)
 	now := l.now()
 	job.DueAt, job.LastError = now.Add(t.Every), ""
 	switch {
@@ -117,7 +117,7 @@ func (l *Ledger) claim(ctx context.Context, t Task) (table.Job, bool, error) {
 
 // underLease runs a task and prolongs its lease meanwhile; the task is stopped when the lease is lost. It answers with the lease as it was
 // last written.
-func (l *Ledger) underLease(ctx context.Context, t Task, held time.Time) (error, time.Time) {
+func (l *Ledger) underLease(ctx context.Context, t Task, held time.Time) (time.Time, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	done := make(chan error, 1)
@@ -127,7 +127,7 @@ func (l *Ledger) underLease(ctx context.Context, t Task, held time.Time) (error,
 	for {
 		select {
 		case err := <-done:
-			return err, held
+			return held, err
 		case <-tick.C:
 			until, mine := l.now().Add(jobLease), false
 			err := l.db.Write(context.WithoutCancel(ctx), func(tx *table.Tx) (err error) { mine, err = tx.ExtendJob(t.Name, held, until); return err })
