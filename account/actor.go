@@ -4,6 +4,7 @@ package account
 type Actor struct {
 	Kind       ActorKind
 	User       UserID       // ActorUser
+	Account    AccountID    // ActorUser: the account that their session works in; it acts in no other. Empty: no session
 	Connection ConnectionID // ActorConnection
 	Job        string       // ActorSystem: which job or command
 	IP         string       // where the request came from, if it was one

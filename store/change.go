@@ -88,7 +88,7 @@ func (l *Ledger) hand(tx *table.Tx, by account.Actor, house table.House, found b
 	case by.Kind == account.ActorOperator, by.Kind == account.ActorSystem:
 		h.master = true
 		return h, nil
-	case by.Kind != account.ActorUser:
+	case by.Kind != account.ActorUser, by.Account != "" && by.Account != house.Account.ID:
 		return nil, noAccount()
 	}
 	u, found, err := tx.User(by.User)

@@ -218,8 +218,10 @@ func turnedAway(h *hand, p table.Known, login account.Login) error {
 		return userDisabled()
 	case p.Tenancy == account.TenancySuspended:
 		return tenancySuspended()
-	case p.Subject == "" || login.Subject == "" || p.Subject == login.Subject: // none: somebody asks about an address, not about a message
+	case p.Subject == "" || login.Subject == "": // somebody asks about an address, not about a message
 		return nil
+	case p.Subject == login.Subject:
+		return belongsElsewhere(h.Tx, h.Account.ID, p)
 	}
 	c, _, err := h.Tx.Connection(login.Connection)
 	if err != nil {

@@ -64,7 +64,7 @@ func (l *Ledger) presence(tx *table.Tx, v table.Visit) (account.Presence, error)
 		return p, nobody()
 	}
 	p.Roles = l.withOwnersRoles(p.Org, held)
-	if p.Tenancies, err = tx.Places(v.User.ID); err != nil {
+	if p.Tenancies, err = openPlaces(tx, v.User, v.Connection.Account, a); err != nil {
 		return p, err
 	}
 	set, err := l.activeRules(tx, a, v.Rules)
@@ -90,8 +90,42 @@ func (l *Ledger) presence(tx *table.Tx, v table.Visit) (account.Presence, error)
 	return p, err
 }
 
+// openPlaces lists the accounts that a session of u may work in: the one it works in now, the one whose connection made it (home; empty
+// for who came in by the first owner's link), and others that let the person in by their address, as long as home has a say over it. An
+// account whose own connection has named the person is entered through that connection alone: otherwise whoever comes to hold a
+// domain would come into every account that its former holder's people have (promise 4).
+func openPlaces(tx *table.Tx, u account.User, home, now account.AccountID) ([]account.Place, error) {
+	places, err := tx.Places(u.ID)
+	if err != nil || len(places) == 0 {
+		return nil, err
+	}
+	speaks := false
+	if len(places) > 1 && home != "" {
+		d, _, err := tx.DomainNamed(home, account.EmailDomain(u.Email))
+		if err != nil {
+			return nil, err
+		}
+		speaks = d.Counts()
+	}
+	var open []account.Place
+	for _, p := range places {
+		if p.Account.ID != home && p.Account.ID != now {
+			if !speaks {
+				continue
+			}
+			if known, err := tx.NamedBy(p.Account.ID, u.ID); err != nil {
+				return nil, err
+			} else if known {
+				continue
+			}
+		}
+		open = append(open, p)
+	}
+	return open, nil
+}
+
 // Choose moves a session to another account of the same person and gives it a new token (SES-2); the old one is worthless from then
-// on. NotFound when the person has no active place there.
+// on. NotFound when the person has no active place there, or none that this session may go to.
 func (l *Ledger) Choose(ctx context.Context, by account.Actor, token account.Secret, to account.AccountID) (account.Session, error) {
 	now, fresh := l.now(), account.NewSecret(l.random(32))
 	old := digest(token.Reveal())
@@ -104,7 +138,7 @@ func (l *Ledger) Choose(ctx context.Context, by account.Actor, token account.Sec
 		if !found {
 			return nobody()
 		}
-		places, err := tx.Places(v.User.ID)
+		places, err := openPlaces(tx, v.User, v.Connection.Account, v.Session.Account)
 		if err != nil {
 			return err
 		}

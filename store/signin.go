@@ -176,7 +176,7 @@ func (s *signIn) enter(tx *table.Tx) (Entrance, error) {
 	}
 	// Places were counted before this sign-in may have added one.
 	if person.Places > 1 || person.Places > 0 && person.Tenancy == "" {
-		places, err := tx.Places(person.ID)
+		places, err := openPlaces(tx, person.User, gate.Account.ID, gate.Account.ID)
 		if err != nil {
 			return Entrance{}, err
 		}
@@ -292,10 +292,12 @@ func (s *signIn) person(tx *table.Tx, gate table.Gate, settings *account.Setting
 	if s.Login.EmailVerified == account.VerifiedNo && !(settings.OIDC != nil && settings.OIDC.SkipEmailVerified) {
 		return p, false, refuse(account.StepIdentity, "email_unverified", "an address that the provider has verified", email, "Verify the person's address in the provider.")
 	}
-	if !found {
-		if p, found, err = s.introduce(tx, a, settings); err != nil {
+	if found {
+		if err := belongsElsewhere(tx, a, p); err != nil {
 			return p, false, err
 		}
+	} else if p, found, err = s.introduce(tx, a, settings); err != nil {
+		return p, false, err
 	}
 	if !found {
 		p = table.Known{User: account.User{ID: account.NewID[account.UserID](s.now, s.l.opt.Random), Email: email, Name: s.Login.Name, State: account.UserActive, CreatedAt: s.now}}
@@ -308,6 +310,29 @@ func (s *signIn) person(tx *table.Tx, gate table.Gate, settings *account.Setting
 		return p, false, tenancySuspended()
 	}
 	return p, false, s.follow(tx, gate, &p)
+}
+
+// placesBeside counts the places that a person has or had in other accounts than the one they are looked at from.
+func placesBeside(p table.Known) int {
+	if p.Tenancy != "" {
+		return p.Places - 1
+	}
+	return p.Places
+}
+
+// belongsElsewhere refuses somebody whom a subject of account a leads to and who is another account's person by now: it holds the domain
+// of their address, and they have a place outside of a. What a domain once let in does not outlive the domain (promise 4).
+func belongsElsewhere(tx *table.Tx, a account.AccountID, p table.Known) error {
+	if placesBeside(p) == 0 {
+		return nil
+	}
+	domain := account.EmailDomain(p.Email)
+	holder, held, err := tx.HeldDomain(domain)
+	if err != nil || !held || holder.Account == a {
+		return err
+	}
+	return refuse(account.StepDomains, "domain_not_verified", "a person whose address no other account has a say over", domain,
+		"The person is known here by an address in %s, which another account has proved meanwhile. The operator can tell whose person it is.", domain)
 }
 
 func userDisabled() *account.Refusal {
@@ -343,10 +368,19 @@ func (s *signIn) introduce(tx *table.Tx, a account.AccountID, settings *account.
 	return p, true, s.l.audit(tx, s.By, a, "user.relinked", note{Target: string(p.ID), Detail: map[string]any{"email": s.Login.Email}}, s.now)
 }
 
-// follow takes over a new address or name of somebody who is known (OIDC-N2). An address that somebody else has, or an old one that
-// this account has no say over, stays.
+// follow takes over a new address or name of somebody who is known (OIDC-N2). An address that somebody else has stays. So does all of
+// somebody who has a place elsewhere and an address that this account has no say over; who is only here takes a new address along when
+// the company gives up the domain of the old one.
 func (s *signIn) follow(tx *table.Tx, gate table.Gate, p *table.Known) error {
 	email, name := p.Email, p.Name
+	if placesBeside(*p) > 0 {
+		var refusal *account.Refusal
+		if err := s.mayName(tx, gate, p.Email); errors.As(err, &refusal) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	if s.Login.Name != "" {
 		name = s.Login.Name
 	}
@@ -355,12 +389,7 @@ func (s *signIn) follow(tx *table.Tx, gate table.Gate, p *table.Known) error {
 		if err != nil {
 			return err
 		}
-		foreign := s.mayName(tx, gate, email)
-		var refusal *account.Refusal
-		if foreign != nil && !errors.As(foreign, &refusal) {
-			return foreign
-		}
-		if !taken && foreign == nil {
+		if !taken {
 			email = s.Login.Email
 		}
 	}

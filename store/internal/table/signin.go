@@ -95,6 +95,12 @@ func (tx *Tx) KnownByEmail(a account.AccountID, c account.ConnectionID, email st
 		 WHERE u.email = $3 ORDER BY COALESCE(i.last_login, 0) DESC LIMIT 1`, a, c, email)
 }
 
+// NamedBy reports whether a connection of the account has signed the person in under a subject of its own.
+func (tx *Tx) NamedBy(a account.AccountID, u account.UserID) (bool, error) {
+	_, found, err := one(tx, scanText, `SELECT subject FROM login_identities WHERE account_id = $1 AND user_id = $2 LIMIT 1`, a, u)
+	return found, err
+}
+
 // An Identity is what is remembered of one way to come in.
 type Identity struct {
 	Account    account.AccountID
