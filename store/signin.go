@@ -32,8 +32,8 @@ type Entrance struct {
 	Created   bool
 	Decision  rules.Decision
 	Change    rules.Change
-	NoRoles   bool // L-14: signed in, holds nothing
-	Several   bool // more than one account to choose from
+	NoRoles   bool                // L-14: signed in, holds nothing
+	Several   bool                // more than one account to choose from
 	Diagnosis account.DiagnosisID // of a refusal, and of what went well but was odd (no roles, groups unknown, warnings); else empty
 }
 
@@ -61,11 +61,31 @@ func (l *Ledger) SignIn(ctx context.Context, e Entry) (Entrance, error) {
 	case err != nil:
 		return Entrance{}, err
 	}
+	if s.cold {
+		if err := l.warm(ctx, e.Login.Connection); err != nil {
+			l.opt.Log.WarnContext(ctx, "rules and settings could not be kept in memory", "connection", e.Login.Connection, "error", err)
+		}
+	}
 	for _, v := range s.unseen {
 		l.groupsSeen.Add(groupKey{s.Login.Connection, v}, s.now)
 	}
 	out.Session.Token = s.token
 	return out, nil
+}
+
+// warm keeps the compiled rules and settings of a connection in memory for the next sign-in, as they are committed.
+func (l *Ledger) warm(ctx context.Context, c account.ConnectionID) error {
+	return l.db.Read(ctx, func(tx *table.Tx) error {
+		gate, found, err := tx.Gate(c, "")
+		if err != nil || !found || gate.LiveRevision == 0 {
+			return err
+		}
+		if _, err := l.liveSettings(tx, c, gate.LiveRevision); err != nil {
+			return err
+		}
+		_, err = l.activeRules(tx, gate.Account.ID, gate.Rules)
+		return err
+	})
 }
 
 func (l *Ledger) refused(ctx context.Context, e Entry, r *account.Refusal) (Entrance, error) {
@@ -93,6 +113,7 @@ type signIn struct {
 	session    table.Session
 	diagnosis  account.Diagnosis
 	groupsText string
+	cold       bool     // rules or settings were not in memory
 	unseen     []string // group values that were not noted lately, sorted so that two sign-ins lock them in one order
 }
 
@@ -223,6 +244,7 @@ func (s *signIn) passGate(tx *table.Tx) (table.Gate, *account.Settings, error) {
 	case gate.LiveRevision == 0:
 		return gate, nil, refuse(account.StepRequest, "not_live", "a connection with a live version", "one that has a draft only", "Pass the login test and promote the draft.")
 	}
+	s.cold = !s.l.remembers(s.Login.Connection, gate)
 	settings, err := s.l.liveSettings(tx, s.Login.Connection, gate.LiveRevision)
 	if err != nil {
 		return gate, nil, err
@@ -238,6 +260,10 @@ func (s *signIn) passGate(tx *table.Tx) (table.Gate, *account.Settings, error) {
 	return gate, settings, nil
 }
 
+func (l *Ledger) remembers(c account.ConnectionID, g table.Gate) bool {
+	return l.settings.Contains(settingsKey{c, g.LiveRevision}) && l.rules.Contains(rulesKey{g.Account.ID, g.Rules})
+}
+
 // liveSettings are the live settings at a revision, without secrets. Callers do not change them.
 func (l *Ledger) liveSettings(tx *table.Tx, c account.ConnectionID, revision int) (*account.Settings, error) {
 	key := settingsKey{c, revision}
@@ -251,7 +277,9 @@ func (l *Ledger) liveSettings(tx *table.Tx, c account.ConnectionID, revision int
 	if s == nil {
 		return nil, noConnection()
 	}
-	l.settings.Add(key, s)
+	if tx.Committed() { // as in activeRules
+		l.settings.Add(key, s)
+	}
 	return s, nil
 }
 

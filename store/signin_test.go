@@ -9,6 +9,7 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/rules"
+	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
 
 // rule saves a rule.
@@ -418,4 +419,35 @@ func TestMoreGroupsThanTheLimitAreRefusedAndNotCut(t *testing.T) {
 			h.Errorf("%d values are remembered as seen", len(seen))
 		}
 	})
+}
+
+// A revision number that was rolled back is given out again: what came with it the first time must not be remembered.
+func TestSettingsOfAPromotionThatWasRolledBackAreForgotten(t *testing.T) {
+	h := newHouse(t, "sqlite:"+t.TempDir()+"/house.db") // where changes share a transaction
+	c := h.ruled()
+	strict := samlSettings()
+	strict.SAML.AllowIdPInitiated = false
+	// A change that sees a promotion and is then rolled back with it, as a batch is when one of its changes fails.
+	err := h.db.Write(h.ctx(), func(tx *table.Tx) error {
+		row, _, err := tx.Connection(c.ID)
+		h.ok(err)
+		row.LiveRevision++
+		h.ok(tx.PutConnection(row))
+		s, err := h.newSignIn(Entry{Login: h.login(c, "ana", "ana@acme.example")})
+		h.ok(err)
+		_, err = s.enter(tx)
+		h.ok(err)
+		return errDryRun
+	})
+	if err != errDryRun {
+		t.Fatal(err)
+	}
+	h.ok(last(h.SaveDraft(h.ctx(), theOperator, h.acme.ID, c.ID, "", strict)))
+	live, err := h.Promote(h.ctx(), theOperator, c.ID, true)
+	h.ok(err)
+	if live.LiveRevision != 2 {
+		t.Fatalf("revision %d", live.LiveRevision)
+	}
+	_, err = h.SignIn(h.ctx(), Entry{Login: h.login(c, "ana", "ana@acme.example")})
+	h.turnsAway(err, "unsolicited")
 }
