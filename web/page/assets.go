@@ -6,7 +6,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -25,6 +24,10 @@ type assetFile struct {
 	mime  string
 }
 
+// types are those of the static files. Package mime would read the machine's tables, which takes longer than the rest of the
+// start and says something else on another machine.
+var types = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
 // assets holds every static file under its name and under its hashed name ("style.3f9a….css").
 var byName, byHash = func() (map[string]assetFile, map[string]assetFile) {
 	names, hashes := map[string]assetFile{}, map[string]assetFile{}
@@ -40,7 +43,7 @@ var byName, byHash = func() (map[string]assetFile, map[string]assetFile) {
 		sum := sha256.Sum256(b)
 		ext := path.Ext(e.Name())
 		hashed := strings.TrimSuffix(e.Name(), ext) + "." + hex.EncodeToString(sum[:8]) + ext
-		f := assetFile{url: "/static/" + hashed, bytes: b, mime: mime.TypeByExtension(ext)}
+		f := assetFile{url: "/static/" + hashed, bytes: b, mime: types[ext]}
 		names[e.Name()], hashes[hashed] = f, f
 	}
 	return names, hashes

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/request"
@@ -51,14 +52,33 @@ func (w Who) Called() string {
 //go:embed html
 var files embed.FS
 
-var layout = template.Must(parse("layout.html"))
+// A drawing is a template that is parsed when it is first drawn: all of them together would be a tenth of what the shortest
+// command costs.
+type drawing func() (*template.Template, error)
 
-// templates finds the template of a page struct: SignIn is html/sign_in.html.
-var templates = func() map[reflect.Type]*template.Template {
-	m := map[reflect.Type]*template.Template{}
+func drawingOf(file string) drawing {
+	return sync.OnceValues(func() (*template.Template, error) { return parse(file) })
+}
+
+func (d drawing) execute(to *bytes.Buffer, data any) error {
+	t, err := d()
+	if err == nil {
+		err = t.Execute(to, data)
+	}
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	return nil
+}
+
+var layout = drawingOf("layout.html")
+
+// drawings finds the template of a page struct: SignIn is html/sign_in.html.
+var drawings = func() map[reflect.Type]drawing {
+	m := map[reflect.Type]drawing{}
 	for _, p := range all {
 		t := reflect.TypeOf(p)
-		m[t] = template.Must(parse(fileName(t.Name())))
+		m[t] = drawingOf(fileName(t.Name()))
 	}
 	return m
 }()
@@ -72,7 +92,7 @@ var all = []Page{
 func parse(name string) (*template.Template, error) {
 	t, err := template.New(name).Funcs(funcs).ParseFS(files, "html/parts.html", "html/"+name)
 	if err != nil {
-		return nil, fmt.Errorf("page: %w", err)
+		return nil, err
 	}
 	return t.Lookup(name), nil
 }
@@ -132,18 +152,18 @@ func Render(w http.ResponseWriter, r *http.Request, status int, p Page) error {
 }
 
 func draw(p Page, requestID string) ([]byte, error) {
-	t, ok := templates[reflect.TypeOf(p)]
+	d, ok := drawings[reflect.TypeOf(p)]
 	if !ok {
 		return nil, fmt.Errorf("page: %T is not in the list of pages", p)
 	}
 	var body, out bytes.Buffer
-	if err := t.Execute(&body, p); err != nil {
-		return nil, fmt.Errorf("page: %w", err)
+	if err := d.execute(&body, p); err != nil {
+		return nil, err
 	}
 	f := p.frame()
 	f.Body, f.Request = template.HTML(body.String()), requestID //nolint:gosec // drawn by html/template
-	if err := layout.Execute(&out, f); err != nil {
-		return nil, fmt.Errorf("page: %w", err)
+	if err := layout.execute(&out, f); err != nil {
+		return nil, err
 	}
 	return out.Bytes(), nil
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -17,13 +18,30 @@ import (
 )
 
 func TestTemplatesFitTheirStructs(t *testing.T) {
-	for _, p := range all {
-		if err := templatecheck.CheckHTML(templates[reflect.TypeOf(p)], p); err != nil {
-			t.Errorf("%T: %v", p, err)
+	fits := func(d drawing, data any) {
+		tmpl, err := d()
+		if err == nil {
+			err = templatecheck.CheckHTML(tmpl, data)
+		}
+		if err != nil {
+			t.Errorf("%T: %v", data, err)
 		}
 	}
-	if err := templatecheck.CheckHTML(layout, frame{}); err != nil {
-		t.Error(err)
+	for _, p := range all {
+		fits(drawings[reflect.TypeOf(p)], p)
+	}
+	fits(layout, frame{})
+}
+
+func TestStaticFilesSayWhatTheyAre(t *testing.T) {
+	for name, f := range byHash {
+		r := httptest.NewRequest(http.MethodGet, f.url, nil)
+		r.SetPathValue("file", name)
+		w := httptest.NewRecorder()
+		Assets(w, r)
+		if kind := w.Header().Get("Content-Type"); !strings.Contains(kind, "/") || strings.HasPrefix(kind, "application/octet-stream") {
+			t.Errorf("%s is served as %q", name, kind)
+		}
 	}
 }
 
