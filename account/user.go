@@ -3,6 +3,7 @@ package account
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A User is one person with one proved e-mail address.
@@ -35,10 +36,10 @@ type LoginIdentity struct {
 
 // NormalEmail lower-cases the ASCII letters of one bare address (no Unicode folding, so that two
 // addresses that look alike stay two) and refuses what is not exactly one address of at most 320
-// bytes: blanks, control characters, several addresses, display names.
+// bytes: blanks, control characters, bytes that are no UTF-8, several addresses, display names.
 func NormalEmail(s string) (string, error) {
 	at := strings.LastIndexByte(s, '@')
-	bad := len(s) > 320 || at < 1 || at == len(s)-1 ||
+	bad := len(s) > 320 || at < 1 || at == len(s)-1 || !utf8.ValidString(s) ||
 		strings.ContainsFunc(s, func(r rune) bool { return isSpace(r) || isControl(r) }) ||
 		strings.ContainsAny(s, `,;<>"()[]\:`) || strings.Count(s, "@") != 1
 	if bad {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,6 +44,9 @@ func (j *judge) identify(ctx context.Context, t tokens) (*account.Login, error) 
 	return login, nil
 }
 
+// control is what no identifier or group name holds; PostgreSQL keeps no text with a NUL.
+func control(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
+
 // compareACR only warns: acr_values is a wish of ours, not a demand (OC §3.1.2.1).
 func (j *judge) compareACR(acr string) {
 	if len(j.o.ACRValues) > 0 && !slices.Contains(j.o.ACRValues, acr) {
@@ -54,7 +58,7 @@ func (j *judge) compareACR(acr string) {
 // identifier, which is no session.
 func sessionOf(claims object) string {
 	sid := text(claims, "sid")
-	if strings.HasPrefix(sid, "S-1-") || len(sid) > 255 {
+	if strings.HasPrefix(sid, "S-1-") || len(sid) > 255 || strings.ContainsFunc(sid, control) {
 		return ""
 	}
 	return sid
@@ -163,6 +167,9 @@ func subjectOf(s account.Settings, o account.OIDCSettings, claims object, find f
 	}
 	if subject == "" || utf8.RuneCountInString(subject) > 255 {
 		return "", fmt.Errorf("a subject of %d characters", utf8.RuneCountInString(subject))
+	}
+	if strings.ContainsFunc(subject, control) {
+		return "", errors.New("a subject with control characters")
 	}
 	return subject, nil
 }

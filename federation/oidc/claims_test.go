@@ -53,6 +53,18 @@ func TestUserinfoAboutSomebodyElse(t *testing.T) {
 	w.refused("userinfo_subject")
 }
 
+// THREAT G-3: PostgreSQL keeps no text with a NUL, and nobody is called so.
+func TestControlCharactersInASubjectAreRefused(t *testing.T) {
+	w := newWorld(t, account.KindGeneric)
+	for _, sub := range []string{"ana\x00", "\x00", "ana\n", "ana\u0085"} {
+		w.set("sub", sub)
+		w.refused("subject")
+	}
+	if sessionOf(object{"sid": "s\x00"}) != "" {
+		t.Error("a session with a NUL")
+	}
+}
+
 // THREAT OIDC-U2
 func TestSignedUserinfoIsVerified(t *testing.T) {
 	w := newWorld(t, account.KindGeneric)

@@ -131,7 +131,11 @@ func readGroups(v any, delimiter, prefix string) reading {
 				p = strings.TrimSpace(p)
 			}
 			p = strings.TrimPrefix(p, prefix)
-			if p != "" && !seen[p] {
+			switch {
+			case p == "" || seen[p]:
+			case strings.ContainsFunc(p, control):
+				r.odd++
+			default:
 				seen[p] = true
 				r.values = append(r.values, p)
 			}

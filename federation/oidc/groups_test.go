@@ -27,6 +27,7 @@ func TestGroupShapes(t *testing.T) {
 		want              []string
 		state             account.GroupState
 	}{
+		"control characters":       {list("a\x00b", "eng"), "", "", []string{"eng"}, account.GroupsIncomplete},
 		"list":                     {list("b", "a", "b"), "", "", []string{"b", "a"}, account.GroupsComplete},
 		"empty list":               {list(), "", "", nil, account.GroupsComplete},
 		"text":                     {"eng", "", "", []string{"eng"}, account.GroupsComplete},

@@ -109,8 +109,8 @@ func (rp *RP) readLogout(s account.Settings, claims object) (LogoutToken, error)
 		return LogoutToken{}, refuseLogout("event", "The token has no logout event.", nil)
 	case nonce:
 		return LogoutToken{}, refuseLogout("nonce", "A logout token has no nonce.", nil)
-	case jti == "" || len(jti) > 255:
-		return LogoutToken{}, refuseLogout("jti", "The logout token needs a jti of at most 255 bytes.", nil)
+	case jti == "" || len(jti) > 255 || strings.ContainsFunc(jti, control):
+		return LogoutToken{}, refuseLogout("jti", "The logout token needs a jti of at most 255 bytes, without control characters.", nil)
 	}
 	t := LogoutToken{JTI: jti, Session: sessionOf(claims), IssuedAt: iat, Until: exp}
 	if last := iat.Add(maxLogoutAge + rp.leeway); last.Before(exp) {
