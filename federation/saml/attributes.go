@@ -115,10 +115,10 @@ func (list attributes) find(wanted []string) (values []string, which string, pre
 				continue
 			}
 			if !present {
-				values, which, present = a.values, a.name, true
+				values, which, present = slices.Clip(a.values), a.name, true // so that appending copies them, once
 				continue
 			}
-			values = append(slices.Clip(values), a.values...)
+			values = append(values, a.values...)
 		}
 		if present {
 			return values, which, true

@@ -196,3 +196,20 @@ func TestNamesAndOddValuesAreShown(t *testing.T) {
 		t.Errorf("the value is shown as %q", j.Claims[i].Values)
 	}
 }
+
+// THREAT SAML-D2: thousands of attributes under one friendly name are read in one pass.
+func TestManyAttributesOfOneFriendlyNameCostNoSquare(t *testing.T) {
+	var list attributes
+	for i := range 4000 {
+		list = append(list, &attribute{name: fmt.Sprint("a", i), friendly: "groups", values: []string{fmt.Sprint("g", i)}})
+	}
+	first := list[0].values
+	var values []string
+	grown := testing.AllocsPerRun(1, func() { values, _, _ = list.find([]string{"groups"}) })
+	if len(values) != 4000 || grown > 100 {
+		t.Errorf("%d values, %.0f allocations", len(values), grown)
+	}
+	if len(first) != 1 || first[0] != "g0" {
+		t.Errorf("%q", first)
+	}
+}
