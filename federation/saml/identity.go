@@ -21,8 +21,8 @@ func (j *judge) identity(assertion *node) {
 	switch {
 	case subject == "":
 		j.fail("subject", "subject_missing", "a stable Name ID or subject attribute", how)
-	case len(subject) > 3*maxNameID || strings.ContainsFunc(subject, control):
-		j.fail("subject", "subject_invalid", "a subject of at most 3 kB without control characters", "another")
+	case len(subject) > 2*maxNameID || strings.ContainsFunc(subject, control): // a key of the ledger holds no more
+		j.fail("subject", "subject_invalid", "a subject of at most 2 kB without control characters", "another")
 	case j.kind == account.KindEntra && how != "tenant id and object id" && len(j.mapping.Subject) == 0:
 		j.warn("subject", "subject_unstable", "the tenantid and objectidentifier claims", how+" alone")
 	default:

@@ -1,10 +1,15 @@
 package table
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 )
+
+// maxKeyText bounds text from outside that becomes part of a key, in bytes: PostgreSQL indexes no row beyond 2.7 kB.
+const maxKeyText = 1024
 
 // A Flow is a row: the digests stand for Handle and Browser, which are empty, and Sealed for the Verifier.
 type Flow struct {
@@ -79,8 +84,11 @@ func (tx *Tx) ResealFlow(f Flow, sealed []byte) error {
 }
 
 // UseMessage remembers that a message was used; it is false when it was used before. Within the transaction, so that of two
-// copies one waits for the other.
+// copies one waits for the other. A long name of a message is known by its digest.
 func (tx *Tx) UseMessage(a account.AccountID, c account.ConnectionID, message string, until time.Time) (bool, error) {
+	if len(message) > maxKeyText {
+		message = fmt.Sprintf("sha256 %x", sha256.Sum256([]byte(message)))
+	}
 	n, err := tx.exec(`
 		INSERT INTO replays (account_id, connection_id, message, until) VALUES ($1, $2, $3, $4)
 		    ON CONFLICT (account_id, connection_id, message) DO NOTHING`, a, c, message, micros(until))

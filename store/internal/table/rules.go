@@ -108,9 +108,12 @@ func (tx *Tx) PutIdPGroup(g account.IdPGroup) error {
 }
 
 // SawIdPGroups notes when group values were asserted. Recent is how fresh a note may be without being
-// renewed, so that a busy group does not cost a write at each sign-in.
+// renewed, so that a busy group does not cost a write at each sign-in. Values too long for a key are passed over: no rule names them.
 func (tx *Tx) SawIdPGroups(a account.AccountID, c account.ConnectionID, values []string, at time.Time, recent time.Duration) error {
 	for _, v := range values {
+		if len(v) > maxKeyText {
+			continue
+		}
 		if _, err := tx.exec(`
 			INSERT INTO idp_groups (account_id, connection_id, value, first_seen, last_seen) VALUES ($1, $2, $3, $4, $4)
 			    ON CONFLICT (account_id, connection_id, value) DO UPDATE
