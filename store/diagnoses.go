@@ -39,6 +39,7 @@ func (l *Ledger) RecordRefusal(ctx context.Context, by account.Actor, c account.
 		return "", account.Errorf(account.Invalid, "Only a refusal is recorded as one.")
 	}
 	now := l.now()
+	j = l.bounded(c, j, now)
 	d := diagnose(account.NewID[account.DiagnosisID](now, l.opt.Random), c, f.Which, j, j.Login)
 	d.At = now
 	err := l.db.Write(ctx, func(tx *table.Tx) error {

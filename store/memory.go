@@ -4,6 +4,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/rules"
@@ -16,6 +17,7 @@ type memory struct {
 	rules      *lru.Cache[rulesKey, ruleSet]
 	settings   *lru.Cache[settingsKey, *account.Settings]
 	groupsSeen *lru.Cache[groupKey, time.Time] // when a group value was last noted by this process
+	unverified *lru.Cache[account.ConnectionID, *rate.Limiter]
 }
 
 type rulesKey struct {
@@ -44,6 +46,7 @@ func newMemory() memory {
 	m.rules, _ = lru.New[rulesKey, ruleSet](256) // an error means a size below 1
 	m.settings, _ = lru.New[settingsKey, *account.Settings](1024)
 	m.groupsSeen, _ = lru.New[groupKey, time.Time](16384)
+	m.unverified, _ = lru.New[account.ConnectionID, *rate.Limiter](16384)
 	return m
 }
 
