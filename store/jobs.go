@@ -42,6 +42,9 @@ func (l *Ledger) Work(ctx context.Context, tasks ...Task) error {
 		}
 		return nil
 	})
+	if ctx.Err() != nil {
+		return nil // told to stop before it began, which is no failure
+	}
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,12 @@ func ask(w *world.World, b *world.Browser, method, path string, body any, header
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	return send(w, b, r)
+}
+
+// send sends a request with the session of b.
+func send(w *world.World, b *world.Browser, r *http.Request) reply {
+	w.Helper()
 	if b != nil {
 		token, _ := b.Cookie(w.URL, session.Cookie)
 		r.AddCookie(&http.Cookie{Name: session.Cookie, Value: token})
@@ -65,7 +71,7 @@ func ask(w *world.World, b *world.Browser, method, path string, body any, header
 	if err != nil {
 		w.Fatal(err)
 	}
-	return reply{w, method + " " + path, res.StatusCode, res.Header, string(raw)}
+	return reply{w, r.Method + " " + r.URL.Path, res.StatusCode, res.Header, string(raw)}
 }
 
 // brief is enough of the answer to know it by.

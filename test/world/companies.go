@@ -112,6 +112,45 @@ accounts:
 	return c
 }
 
+// Initech signs in over OpenID Connect at a Keycloak, which says whether it has verified an address and names groups by their path:
+// Ivy is in /staff, Otto owns the org. oidc is added to the connection's oidc settings.
+func (w *World) Initech(oidc ...string) *Company {
+	w.Helper()
+	idp := w.tenant(sim.TenantConfig{
+		Name: "initech", Dialect: sim.Keycloak, Domain: "initech.example",
+		Users: []sim.User{
+			{Email: "ivy@initech.example", GivenName: "Ivy", FamilyName: "Lang", Groups: []string{"staff"}},
+			{Email: "otto@initech.example", GivenName: "Otto", FamilyName: "Kern"},
+		},
+	})
+	more := ""
+	for _, line := range oidc {
+		more += "\n          " + line
+	}
+	w.Apply(fmt.Sprintf(`
+accounts:
+  - name: initech
+    services: [catalog]
+    owners: [otto@initech.example]
+    domains:
+      - {name: initech.example, connection: keycloak, proved: true}
+    connections:
+      - name: keycloak
+        kind: generic
+        oidc:
+          issuer: %s
+          client_id: drawbridge
+          client_secret: between-us%s
+    rules:
+      - {name: Staff, groups: [/staff], org: [catalog:reader], state: active}
+`, idp.Issuer(), more))
+	c := &Company{w: w, Org: "initech", IdP: idp, Connection: w.Connection("initech", "keycloak")}
+	at := w.URL + "/oidc/" + string(c.Connection.ID)
+	w.must(idp.PutOIDCApp(sim.OIDCApp{ClientID: "drawbridge", ClientSecret: "between-us", RedirectURIs: []string{at + "/callback"},
+		PostLogoutURIs: []string{w.URL + "/signed-out"}, BackchannelLogoutURI: at + "/backchannel-logout"}))
+	return c
+}
+
 func (w *World) tenant(c sim.TenantConfig) *sim.Tenant {
 	w.Helper()
 	t, err := w.Sim.AddTenant(c)
