@@ -107,11 +107,30 @@ func noConnection() *account.Error {
 	return account.Errorf(account.NotFound, "No such connection.").Fix("Check the address; the connection page shows it.")
 }
 
-// Connection reads one with its secrets opened, for the doors. NotFound when there is none.
+// Connection reads one with its secrets opened, for the doors. NotFound when there is none. The row is asked each time whether the
+// connection is on and which versions count; those are kept in memory, and callers do not change them.
 func (l *Ledger) Connection(ctx context.Context, id account.ConnectionID) (account.Connection, error) {
+	var o table.Outline
+	err := l.db.Look(ctx, func(tx *table.Tx) (err error) {
+		var found bool
+		if o, found, err = tx.Outline(id); err == nil && !found {
+			err = noConnection()
+		}
+		return err
+	})
+	if err != nil {
+		return account.Connection{}, err
+	}
+	if v, ok := l.versions.Get(versionsKey{id, o.LiveRevision, o.DraftEdition}); ok {
+		return account.Connection{ID: id, Account: o.Account, Name: o.Name, Enabled: o.Enabled, Live: v.live, Draft: v.draft,
+			LiveRevision: o.LiveRevision, GroupsSeen: o.GroupsSeen}, nil
+	}
 	var c table.Connection
-	err := l.db.Read(ctx, func(tx *table.Tx) (err error) {
+	err = l.db.Read(ctx, func(tx *table.Tx) (err error) {
 		c, err = l.openConnection(tx, id)
+		if err == nil && tx.Committed() {
+			l.versions.Add(versionsKey{id, c.LiveRevision, c.DraftEdition}, versions{c.Live, c.Draft})
+		}
 		return err
 	})
 	return c.Connection, err
@@ -129,7 +148,7 @@ func (l *Ledger) ConnectionFor(ctx context.Context, email string) (c account.Con
 	if err != nil {
 		domain = account.EmailDomain(email) // a name that nobody can hold is looked up like any other
 	}
-	err = l.db.Read(ctx, func(tx *table.Tx) error {
+	err = l.db.Look(ctx, func(tx *table.Tx) error {
 		row, dom, ok, err := tx.ConnectionOfDomain(domain)
 		found = ok && row.Enabled && row.Live != nil
 		if found {
@@ -172,7 +191,7 @@ func (l *Ledger) changeConnection(ctx context.Context, by account.Actor, id acco
 }
 
 func (l *Ledger) accountOfConnection(ctx context.Context, id account.ConnectionID) (a account.AccountID, err error) {
-	err = l.db.Read(ctx, func(tx *table.Tx) error {
+	err = l.db.Look(ctx, func(tx *table.Tx) error {
 		c, found, err := tx.Outline(id)
 		if err == nil && !found {
 			err = noConnection()

@@ -81,7 +81,7 @@ func startable(c table.Outline, w account.Which) error {
 // which looks the same whatever was wrong.
 func (l *Ledger) Flow(ctx context.Context, c account.ConnectionID, handle, requestID, browser string) (account.Flow, error) {
 	var f account.Flow
-	err := l.db.Read(ctx, func(tx *table.Tx) (err error) {
+	err := l.db.Look(ctx, func(tx *table.Tx) (err error) {
 		f, err = l.pending(tx, c, handle, requestID, browser)
 		return err
 	})

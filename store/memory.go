@@ -16,6 +16,7 @@ import (
 type memory struct {
 	rules      *lru.Cache[rulesKey, ruleSet]
 	settings   *lru.Cache[settingsKey, *account.Settings]
+	versions   *lru.Cache[versionsKey, versions]
 	groupsSeen *lru.Cache[groupKey, time.Time] // when a group value was last noted by this process
 	unverified *lru.Cache[account.ConnectionID, *rate.Limiter]
 }
@@ -36,6 +37,17 @@ type settingsKey struct {
 	revision   int
 }
 
+// A versionsKey names the state of both versions of a connection: each promotion has its revision, and each change of a draft or its
+// secrets its edition.
+type versionsKey struct {
+	connection account.ConnectionID
+	revision   int
+	edition    string
+}
+
+// versions have their secrets opened.
+type versions struct{ live, draft *account.Settings }
+
 type groupKey struct {
 	connection account.ConnectionID
 	value      string
@@ -45,6 +57,7 @@ func newMemory() memory {
 	var m memory
 	m.rules, _ = lru.New[rulesKey, ruleSet](256) // an error means a size below 1
 	m.settings, _ = lru.New[settingsKey, *account.Settings](1024)
+	m.versions, _ = lru.New[versionsKey, versions](1024)
 	m.groupsSeen, _ = lru.New[groupKey, time.Time](16384)
 	m.unverified, _ = lru.New[account.ConnectionID, *rate.Limiter](16384)
 	return m

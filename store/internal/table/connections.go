@@ -64,14 +64,19 @@ type Outline struct {
 	Name         string
 	Enabled      bool
 	Live, Draft  bool // has that version
+	LiveRevision int
 	DraftEdition string
+	GroupsSeen   time.Time
 }
 
 // Outline reads it by the id alone.
 func (tx *Tx) Outline(id account.ConnectionID) (Outline, bool, error) {
 	return one(tx, func(s scanner) (o Outline, err error) {
-		return o, s.Scan(&o.Account, &o.Name, &o.Enabled, &o.Live, &o.Draft, &o.DraftEdition)
-	}, `SELECT account_id, name, enabled, live <> '', draft <> '', draft_edition FROM connections WHERE id = $1`, id)
+		var seen int64
+		err = s.Scan(&o.Account, &o.Name, &o.Enabled, &o.Live, &o.Draft, &o.LiveRevision, &o.DraftEdition, &seen)
+		o.GroupsSeen = instant(seen)
+		return o, err
+	}, `SELECT account_id, name, enabled, live <> '', draft <> '', live_revision, draft_edition, groups_seen_at FROM connections WHERE id = $1`, id)
 }
 
 // Connections lists those of an account by name.

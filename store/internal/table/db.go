@@ -136,8 +136,9 @@ func (db *DB) Ping(ctx context.Context) error { return db.pool.PingContext(ctx) 
 type Tx struct {
 	db       *DB
 	ctx      context.Context
-	sql      *sql.Tx
+	sql      *sql.Tx // nil in a Look
 	snapshot bool
+	looked   bool // a Look has had its statement
 	// stmt gives a prepared statement, nil where the driver keeps its own.
 	stmt func(query string) (*sql.Stmt, error)
 }
@@ -195,25 +196,51 @@ func (db *DB) Read(ctx context.Context, do func(*Tx) error) error {
 	})
 }
 
+// Look is Read for one statement, which sees one snapshot by itself: PostgreSQL is asked once and not three times. do
+// runs one statement; a second one is an error.
+func (db *DB) Look(ctx context.Context, do func(*Tx) error) error {
+	if db.within != nil {
+		return do(db.within)
+	}
+	tx := &Tx{db: db, ctx: ctx, snapshot: true}
+	if db.Dialect == Postgres {
+		return unavailable(do(tx))
+	}
+	if err := db.readers.Acquire(ctx, 1); err != nil {
+		return account.Errorf(account.Unavailable, "The database does not answer.").Because(err)
+	}
+	defer db.readers.Release(1)
+	tx.stmt = func(q string) (*sql.Stmt, error) { return db.reads.get(ctx, q) }
+	return do(tx)
+}
+
 // prepared keeps statements of one pool; database/sql prepares each anew on every connection once.
 type prepared struct {
 	pool *sql.DB
 	byQ  sync.Map // query → *sql.Stmt
 }
 
+func (p *prepared) get(ctx context.Context, q string) (*sql.Stmt, error) {
+	if s, ok := p.byQ.Load(q); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := p.pool.PrepareContext(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if old, loaded := p.byQ.LoadOrStore(q, s); loaded {
+		s.Close()
+		s = old.(*sql.Stmt)
+	}
+	return s, nil
+}
+
 // in gives the statement for use in t.
 func (p *prepared) in(ctx context.Context, t *sql.Tx) func(string) (*sql.Stmt, error) {
 	return func(q string) (*sql.Stmt, error) {
-		if s, ok := p.byQ.Load(q); ok {
-			return t.StmtContext(ctx, s.(*sql.Stmt)), nil
-		}
-		s, err := p.pool.PrepareContext(ctx, q)
+		s, err := p.get(ctx, q)
 		if err != nil {
 			return nil, err
-		}
-		if old, loaded := p.byQ.LoadOrStore(q, s); loaded {
-			s.Close()
-			s = old.(*sql.Stmt)
 		}
 		return t.StmtContext(ctx, s), nil
 	}
@@ -249,6 +276,9 @@ func inTx(ctx context.Context, pool *sql.DB, o *sql.TxOptions, do func(*sql.Tx) 
 
 // exec runs a statement and says how many rows it touched.
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	if tx.sql == nil {
+		return 0, fmt.Errorf("a look changes nothing: %q", query)
+	}
 	var res sql.Result
 	var err error
 	if tx.stmt != nil {
@@ -267,7 +297,17 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 }
 
 func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
-	if tx.stmt == nil {
+	if tx.sql == nil {
+		if tx.looked {
+			return nil, fmt.Errorf("a look is one statement; the second is %q", query)
+		}
+		tx.looked = true
+	}
+	switch {
+	case tx.stmt != nil:
+	case tx.sql == nil:
+		return tx.db.pool.QueryContext(tx.ctx, query, args...)
+	default:
 		return tx.sql.QueryContext(tx.ctx, query, args...)
 	}
 	s, err := tx.stmt(query)

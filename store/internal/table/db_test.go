@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/drawbridge-id/drawbridge/test/pg"
 )
 
 // Concurrent writers share a commit, and one that fails takes nobody with it.
@@ -93,4 +95,30 @@ func TestReadersDoNotWaitForEachOther(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A look is one statement, which needs no transaction to see one snapshot; two would see two.
+func TestALookIsOneStatementThatReads(t *testing.T) {
+	looks := func(t *testing.T, url string) {
+		db, err := Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		err = db.Look(t.Context(), func(tx *Tx) error {
+			if text, found, err := one(tx, scanText, `SELECT 'seen'`); text != "seen" || !found || err != nil {
+				t.Errorf("the first statement: %q %v %v", text, found, err)
+			}
+			if _, _, err := one(tx, scanText, `SELECT 'again'`); err == nil {
+				t.Error("a second statement ran")
+			}
+			_, err := tx.exec(`CREATE TABLE n (v BIGINT)`)
+			return err
+		})
+		if err == nil {
+			t.Error("a look changed something")
+		}
+	}
+	t.Run("sqlite", func(t *testing.T) { looks(t, "sqlite:"+t.TempDir()+"/a.db") })
+	t.Run("postgres", func(t *testing.T) { looks(t, pg.URL(t)) })
 }
