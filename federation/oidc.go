@@ -61,9 +61,11 @@ func (d *Door) Callback(w http.ResponseWriter, r *http.Request) error {
 	if s == nil || s.Protocol != account.OIDC {
 		return d.switchedOff(w, r, c, f)
 	}
-	key, err := d.clientKey(r, c)
-	if err != nil {
-		return err
+	var key account.SPKey
+	if oidc.NeedsKey(*s.OIDC) {
+		if key, err = d.clientKey(r, c); err != nil {
+			return err
+		}
 	}
 	j := d.rp.Judge(r.Context(), c, *s, oidc.Callback{
 		RedirectURI: d.URLs(c.ID).Callback, Values: values, Method: r.Method, Flow: f, Key: key,

@@ -44,15 +44,18 @@ func send(w http.ResponseWriter, r *http.Request, out saml.Outgoing, title strin
 	return page.Render(w, r, http.StatusOK, p)
 }
 
-// sp is our side of a connection. Audience and recipient carry its id, so that no tenant's assertion fits
+// sp is our side of a connection with its keys.
+func (d *Door) sp(r *http.Request, c account.Connection) (sp saml.SP, err error) {
+	sp = d.side(c)
+	sp.Keys, err = d.ledger.SPKeys(r.Context(), c.ID)
+	return sp, err
+}
+
+// side is our side of a connection. Audience and recipient carry its id, so that no tenant's assertion fits
 // another's door (SAML-T1).
-func (d *Door) sp(r *http.Request, c account.Connection) (saml.SP, error) {
-	keys, err := d.ledger.SPKeys(r.Context(), c.ID)
-	if err != nil {
-		return saml.SP{}, err
-	}
+func (d *Door) side(c account.Connection) saml.SP {
 	u := d.URLs(c.ID)
-	return saml.SP{EntityID: u.EntityID, ACS: u.ACS, SLO: u.SLO, Keys: keys}, nil
+	return saml.SP{EntityID: u.EntityID, ACS: u.ACS, SLO: u.SLO}
 }
 
 // ACS takes a response by the POST binding: POST /saml/{connection}/acs.
@@ -83,9 +86,11 @@ func (d *Door) ACS(w http.ResponseWriter, r *http.Request) error {
 	if s == nil || s.SAML == nil {
 		return d.switchedOff(w, r, c, f)
 	}
-	sp, err := d.sp(r, c)
-	if err != nil {
-		return err
+	sp := d.side(c)
+	if saml.MayBeEncrypted(in.text) { // most are not, and our keys cost two reads and their unsealing
+		if sp, err = d.sp(r, c); err != nil {
+			return err
+		}
 	}
 	if err := d.judging.Acquire(r.Context(), 1); err != nil {
 		return account.Errorf(account.Unavailable, "Too many sign-ins are under way.").Fix("Try again in a minute.").Because(err)

@@ -75,6 +75,11 @@ func (j *judge) exchange(ctx context.Context) (tokens, error) {
 	return tokens{id: id, access: t.AccessToken}, nil
 }
 
+// NeedsKey reports whether we may have to sign for ourselves at the token endpoint.
+func NeedsKey(o account.OIDCSettings) bool {
+	return o.AuthMethod == methodJWT || o.ClientSecret.IsZero()
+}
+
 // method chooses how to authenticate: the setting, then what is known to work, then what the provider
 // announces (OD §3, RFC 8414 §2: basic when it says nothing).
 func (rp *RP) method(p *provider, o account.OIDCSettings, key account.SPKey) string {

@@ -111,3 +111,10 @@ func Peek(raw string) (inResponseTo string, err error) {
 		return "", nil
 	}
 }
+
+// MayBeEncrypted reports whether a response (the form value, base64) may hold anything that was encrypted for us, so that judging
+// it needs our keys. The names of all elements that are begin with the same word, and XML has one spelling for a name.
+func MayBeEncrypted(raw string) bool {
+	b, err := base64.StdEncoding.DecodeString(squeeze(raw))
+	return err == nil && bytes.Contains(b, []byte("Encrypted"))
+}

@@ -204,3 +204,22 @@ func TestANewKeySignsAndOpens(t *testing.T) {
 		t.Error("the key prints")
 	}
 }
+
+// Without our keys nothing that was encrypted for us can be opened, so everything that Judge would open has to be foreseen.
+func TestWhatMayBeEncryptedIsForeseen(t *testing.T) {
+	for _, c := range []struct {
+		name, field string
+		want        bool
+	}{
+		{"an encrypted assertion", b64(encryptedResponse(encrypter{})), true},
+		{"an encrypted assertion in lines", "\r\n " + b64(encryptedResponse(encrypter{})) + "\r\n", true},
+		{"an encrypted attribute", b64(`<saml:EncryptedAttribute/>`), true},
+		{"an encrypted name", b64(`<EncryptedID/>`), true},
+		{"a readable assertion", b64(typicalResponse()), false},
+		{"no base64, which Judge refuses", "<EncryptedAssertion/>", false},
+	} {
+		if got := MayBeEncrypted(c.field); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
