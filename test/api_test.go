@@ -348,8 +348,7 @@ func TestARuleIsWrittenTriedAndActivated(t *testing.T) {
 
 		wantRoles(w, acme.As("cleo@acme.example").Session(), "functions:user") // a draft gives nothing and takes nothing
 
-		var plan api.Plan
-		plan = read[api.Plan](ask(w, olga, "GET", rulesAt+"/plan", nil).is(200))
+		plan := read[api.Plan](ask(w, olga, "GET", rulesAt+"/plan", nil).is(200))
 		if plan.Lost != 1 { // Cleo's role by hand would be replaced
 			w.Errorf("the plan is %+v", plan)
 		}
