@@ -102,10 +102,16 @@ func (d *Door) ACS(w http.ResponseWriter, r *http.Request) error {
 
 // pending finds the sign-in that a response answers: by our handle in RelayState, or, where a provider lost
 // that, by the request id in the message, which Judge then compares under the signature. Both only in the
-// browser that began it (SAML-R3). answers is not empty when the response claims to answer a request;
-// without one it is unsolicited, and Judge asks the connection's settings about that.
+// browser that began it (SAML-R3). answers is not empty when the response claims to answer a request, which is asked
+// when the handle leads nowhere; without one it is unsolicited, and Judge asks the connection's settings about that.
 func (d *Door) pending(r *http.Request, c account.Connection, in message) (f account.Flow, answers string, err error) {
 	browser := session.Browser(r)
+	if browser != "" && in.relayState != "" {
+		f, err = d.ledger.Flow(r.Context(), c.ID, in.relayState, "", browser)
+		if account.KindOf(err) != account.NotFound {
+			return f, f.RequestID, err
+		}
+	}
 	answers, err = saml.Peek(in.text)
 	if err != nil {
 		answers = "" // malformed: Judge says how
@@ -113,17 +119,14 @@ func (d *Door) pending(r *http.Request, c account.Connection, in message) (f acc
 	if c.Live != nil && c.Live.SAML != nil && slices.Contains(c.Live.SAML.IgnoreInResponseTo, answers) {
 		answers = ""
 	}
-	for _, by := range []struct{ handle, request string }{{in.relayState, ""}, {"", answers}} {
-		if browser == "" || by.handle == "" && by.request == "" {
-			continue
-		}
-		f, err = d.ledger.Flow(r.Context(), c.ID, by.handle, by.request, browser)
-		if account.KindOf(err) == account.NotFound {
-			continue
-		}
-		return f, answers, err
+	if browser == "" || answers == "" {
+		return account.Flow{}, answers, nil
 	}
-	return account.Flow{}, answers, nil
+	f, err = d.ledger.Flow(r.Context(), c.ID, "", answers, browser)
+	if account.KindOf(err) == account.NotFound {
+		return account.Flow{}, answers, nil
+	}
+	return f, answers, err
 }
 
 // A message is what a form of the POST binding carries.
