@@ -379,6 +379,15 @@ func (l *Ledger) goLive(h *hand, c *table.Connection, next *account.Settings) er
 		if err := l.putSecrets(h, c, c.Live, historyPrefix(c.LiveRevision)); err != nil {
 			return err
 		}
+		if anotherProvider(c.Live, next) {
+			n, err := h.RetireIdentities(c.Account, c.ID, c.LiveRevision)
+			if err != nil {
+				return err
+			}
+			if err := h.audit("connection.provider_changed", note{Target: string(c.ID), Detail: map[string]any{"subjects": n}}); err != nil {
+				return err
+			}
+		}
 		if groupsComeFromElsewhere(c.Live, next) {
 			if err := h.ForgetGroups(c.Account, c.ID); err != nil {
 				return err
@@ -390,6 +399,18 @@ func (l *Ledger) goLive(h *hand, c *table.Connection, next *account.Settings) er
 		return err
 	}
 	return l.putSecrets(h, c, next, "live/")
+}
+
+// anotherProvider reports whether subjects mean other people from now on: only issuer and subject together name a person (OIDC-N2). The
+// people are known again by their addresses. Entra's subjects are tenant and object in both protocols.
+func anotherProvider(old, next *account.Settings) bool {
+	switch {
+	case old.Protocol != next.Protocol:
+		return old.Kind != account.KindEntra || next.Kind != account.KindEntra
+	case next.SAML != nil:
+		return old.SAML.EntityID != next.SAML.EntityID
+	}
+	return old.OIDC.Issuer != next.OIDC.Issuer
 }
 
 // groupsComeFromElsewhere reports whether a missing claim may be a missing setting again: read as "in no group", it would take

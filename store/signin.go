@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -121,7 +122,7 @@ func (l *Ledger) newSignIn(e Entry) (*signIn, error) {
 	s := &signIn{Entry: e, l: l, now: l.now(), token: account.NewSecret(l.random(32))}
 	s.By.Connection = e.Login.Connection
 	switch {
-	case e.Login.Connection == "" || e.Login.Subject == "" || len(e.Login.Subject) > 255 && e.Login.NameID == nil:
+	case e.Login.Connection == "" || e.Login.Subject == "" || strings.HasPrefix(e.Login.Subject, table.Retired) || len(e.Login.Subject) > 255 && e.Login.NameID == nil:
 		return nil, account.Errorf(account.Invalid, "A login names its connection and a subject.")
 	case e.Login.Replay == "" && !e.Taken:
 		return nil, account.Errorf(account.Invalid, "A login says what makes its message count once.")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
 
 // checked proves a domain by its record, so that it can be lost.
@@ -152,5 +153,46 @@ func TestASessionActsInItsOwnAccountAlone(t *testing.T) {
 		here := asUser(ana)
 		here.Account = h.acme.ID
 		h.ok(last(h.Domains(h.ctx(), here, h.acme.ID)))
+	})
+}
+
+// THREAT OIDC-N2: only issuer and subject together name a person, so another provider's subject 7 is not who was 7 before.
+func TestAnotherProvidersSubjectsAreOtherPeople(t *testing.T) {
+	each(t, func(h *house) {
+		h.proves(h.acme.ID, "acme.example")
+		c := h.connect("idp", oidcSettings())
+		goes := func(s account.Settings) {
+			h.Helper()
+			h.ok(last(h.SaveDraft(h.ctx(), theOperator, h.acme.ID, c.ID, "", s)))
+			h.ok(last(h.Promote(h.ctx(), theOperator, c.ID, true)))
+		}
+		ana := h.signedIn(h.login(c, "7", "ana@acme.example", "eng")).User
+		s := oidcSettings()
+		s.Mapping.Name = []string{"nick"}
+		goes(s)
+		if in := h.signedIn(h.login(c, "7", "ana.ruiz@acme.example")); in.User.ID != ana.ID {
+			h.Errorf("the same provider's subject stays: %+v", in.User)
+		}
+		s.OIDC.Issuer = "https://new.acme.example"
+		goes(s)
+		bob := h.signedIn(h.login(c, "7", "bob@acme.example"))
+		if bob.User.ID == ana.ID || !bob.Created {
+			h.Errorf("bob is %+v", bob.User)
+		}
+		again := h.signedIn(h.login(c, "12", "ana.ruiz@acme.example"))
+		if again.User.ID != ana.ID {
+			h.Errorf("ana is known by her address: %+v", again.User)
+		}
+		_, err := h.comesIn(h.login(c, "13", "ana.ruiz@acme.example"))
+		h.turnsAway(err, "subject_changed")
+		h.auditHas(h.acme.ID, "connection.provider_changed", "done")
+		goes(samlSettings())
+		if in := h.signedIn(h.login(c, "7", "cleo@acme.example")); in.User.ID == bob.User.ID || !in.Created {
+			h.Errorf("cleo is %+v", in.User)
+		}
+		planted := h.login(c, table.Retired+"2"+table.Retired+"7", "mallory@acme.example")
+		if _, err := h.comesIn(planted); account.KindOf(err) != account.Invalid {
+			h.Errorf("a retired subject comes in: %v", err)
+		}
 	})
 }

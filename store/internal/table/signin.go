@@ -1,6 +1,7 @@
 package table
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -85,14 +86,25 @@ func (tx *Tx) KnownBySubject(a account.AccountID, c account.ConnectionID, subjec
 		 WHERE i.account_id = $1 AND i.connection_id = $2 AND i.subject = $3`, a, c, subject)
 }
 
+// Retired begins the subjects that a connection's former provider gave: a character that no subject holds.
+const Retired = "\x01"
+
+// RetireIdentities puts the subjects of a connection out of use, because another provider may give them to other people. Who had them
+// and which groups were seen is kept.
+func (tx *Tx) RetireIdentities(a account.AccountID, c account.ConnectionID, revision int) (int64, error) {
+	return tx.exec(`
+		UPDATE login_identities SET subject = $3 || subject
+		 WHERE account_id = $1 AND connection_id = $2 AND substr(subject, 1, 1) <> $4`, a, c, Retired+strconv.Itoa(revision)+Retired, Retired)
+}
+
 // KnownByEmail finds the person who has an address, with the newest subject by which the connection knows them.
 func (tx *Tx) KnownByEmail(a account.AccountID, c account.ConnectionID, email string) (Known, bool, error) {
 	return one(tx, scanKnown, `
 		SELECT `+knownColumns+`
 		  FROM users u
-		  LEFT JOIN login_identities i ON i.account_id = $1 AND i.connection_id = $2 AND i.user_id = u.id
+		  LEFT JOIN login_identities i ON i.account_id = $1 AND i.connection_id = $2 AND i.user_id = u.id AND substr(i.subject, 1, 1) <> $4
 		  LEFT JOIN tenancies t ON t.account_id = $1 AND t.user_id = u.id
-		 WHERE u.email = $3 ORDER BY COALESCE(i.last_login, 0) DESC LIMIT 1`, a, c, email)
+		 WHERE u.email = $3 ORDER BY COALESCE(i.last_login, 0) DESC LIMIT 1`, a, c, email, Retired)
 }
 
 // NamedBy reports whether a connection of the account has signed the person in under a subject of its own.
