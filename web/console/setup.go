@@ -25,6 +25,9 @@ func (c *Console) BecomeFirstOwner(w http.ResponseWriter, r *http.Request) error
 	if err := r.ParseForm(); err != nil {
 		return account.Errorf(account.Invalid, "The form does not parse.").Because(err)
 	}
+	if err := c.ledger.FirstOwnerInvited(r.Context(), account.NewSecret(r.PathValue("token"))); err != nil {
+		return err // before anything is said about the form
+	}
 	name, email := strings.TrimSpace(r.PostForm.Get("name")), strings.TrimSpace(r.PostForm.Get("email"))
 	by := account.Actor{Kind: account.ActorOperator, IP: request.IPString(r.Context()), Request: request.ID(r.Context())}
 	s, err := c.ledger.BecomeFirstOwner(r.Context(), by, account.NewSecret(r.PathValue("token")), name, email)
