@@ -1,15 +1,18 @@
 package test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -138,4 +141,80 @@ func (p printout) holds(where, text string, all []string) printout {
 		}
 	}
 	return p
+}
+
+// A daemon is a running "drawbridge serve".
+type daemon struct {
+	sh    *shell
+	cmd   *exec.Cmd
+	url   string
+	log   bytes.Buffer
+	ended chan struct{}
+}
+
+// serve starts a daemon in its own process group and waits until it says that it is ready. It ends with the test at the latest.
+func (sh *shell) serve(args ...string) *daemon {
+	sh.t.Helper()
+	d := &daemon{sh: sh, cmd: sh.command(context.Background(), append([]string{"drawbridge", "serve"}, args...)...), ended: make(chan struct{})}
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	d.cmd.Stderr = &d.log // read when the process has ended
+	out, err := d.cmd.StdoutPipe()
+	if err != nil {
+		sh.t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		sh.t.Fatal(err)
+	}
+	ready := make(chan string, 1)
+	go func() {
+		defer close(d.ended)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if url, ok := strings.CutPrefix(lines.Text(), "ready: "); ok {
+				ready <- url
+			}
+		}
+		_ = d.cmd.Wait() // its state is looked at
+	}()
+	sh.t.Cleanup(d.kill)
+	select {
+	case d.url = <-ready:
+	case <-d.ended:
+		sh.t.Fatalf("the daemon ended before it was ready:\n%s", d.log.String())
+	case <-time.After(time.Minute):
+		d.kill()
+		sh.t.Fatalf("the daemon was not ready within a minute:\n%s", d.log.String())
+	}
+	return d
+}
+
+// kill ends the daemon as a power cut would, and returns when it is gone.
+func (d *daemon) kill() {
+	_ = d.cmd.Process.Kill() // it may be gone already
+	<-d.ended
+}
+
+// stop asks the daemon to end and gives its exit code.
+func (d *daemon) stop() int {
+	d.sh.t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		d.sh.t.Error(err)
+	}
+	select {
+	case <-d.ended:
+	case <-time.After(30 * time.Second):
+		d.kill()
+		d.sh.t.Errorf("the daemon did not end within 30 s of SIGTERM:\n%s", d.log.String())
+	}
+	return d.cmd.ProcessState.ExitCode()
+}
+
+// freeAddress is a loopback address at which nothing listens at the moment.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }

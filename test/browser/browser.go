@@ -200,13 +200,13 @@ func Eval[T any](b *Browser, expression string) T {
 	return Get(b, expression, chromedp.Evaluate[T](expression))
 }
 
-// Dark makes the browser prefer dark pages, or light ones.
+// Dark makes the browser prefer dark pages, or light ones, and no motion: a page is looked at when its colours have arrived.
 func (b *Browser) Dark(dark bool) {
 	b.t.Helper()
 	scheme := map[bool]string{true: "dark", false: "light"}[dark]
 	b.Do("prefer "+scheme, func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 		})
 		return chromedp.Void{}, err
 	})
