@@ -11,7 +11,7 @@ import (
 )
 
 // people is how many different people the benchmarks let come and go.
-const people = 1000
+const people = 200
 
 // benchHouse is a house with a rule that gives what everybody has already, so that the steady state is measured.
 func benchHouse(b *testing.B, url string) (*house, account.Connection) {

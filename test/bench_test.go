@@ -93,23 +93,28 @@ func BenchmarkSAMLDoor(b *testing.B) {
 		attempts[i] = attempt{url.Values{"SAMLResponse": {m.Base64}, "RelayState": {f.Handle}}.Encode(), f.Browser, f.RequestID, string(m.XML)}
 		return err
 	})
-	c := client()
+	c, sp := client(), crewjamSP(b, acme, at)
+	var door, library cost
 	b.ResetTimer()
-	door := share(b, b.N, func(i int) error {
-		r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, at+"/acs", strings.NewReader(attempts[i].form))
-		if err != nil {
+	const round = 250 // by turns, so that what else goes on on the machine meets both
+	for from := 0; from < b.N; from += round {
+		turn := attempts[from:min(from+round, b.N)]
+		b.StartTimer()
+		door.add(share(b, len(turn), func(i int) error {
+			r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, at+"/acs", strings.NewReader(turn[i].form))
+			if err != nil {
+				return err
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.AddCookie(&http.Cookie{Name: session.FlowCookie, Value: turn[i].browser})
+			return expect(c, r, http.StatusOK, http.StatusSeeOther)
+		}))
+		b.StopTimer()
+		library.add(share(b, len(turn), func(i int) error {
+			_, err := sp.ParseXMLResponse([]byte(turn[i].raw), []string{turn[i].id}, sp.AcsURL)
 			return err
-		}
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.AddCookie(&http.Cookie{Name: session.FlowCookie, Value: attempts[i].browser})
-		return expect(c, r, http.StatusOK, http.StatusSeeOther)
-	})
-	b.StopTimer()
-	sp := crewjamSP(b, acme, at)
-	library := share(b, b.N, func(i int) error {
-		_, err := sp.ParseXMLResponse([]byte(attempts[i].raw), []string{attempts[i].id}, sp.AcsURL)
-		return err
-	})
+		}))
+	}
 	door.report(b, library, "x-crewjam")
 }
 
