@@ -58,7 +58,7 @@ elif [ -n "$(lacks gcc)" ]; then
 else
   # -short: timing and bulk belong to the run without the detector, which is ten times as fast.
   # shellcheck disable=SC2086
-  step "race detector" env CGO_ENABLED=1 timeout 20m ${postgres[@]+"${postgres[@]}"} go test -race -short -timeout 10m $core
+  step "race detector" env CGO_ENABLED=1 timeout 30m ${postgres[@]+"${postgres[@]}"} go test -race -short -timeout 20m $core
 fi
 
 step "fuzzing, briefly" timeout 15m test/fuzz.sh 5s 60

