@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -191,6 +192,15 @@ accounts:
     owners: [olga@acme.example]
     people: [{email: ben@acme.example}]
 `)
+		// What is done in a session is done in the account that it works in (ADM-1): she is an owner of both and moves first.
+		ask(w, olga, "GET", "/api/v1/orgs/solo", nil).refuses(404, "no_account")
+		solo, _ := w.Account("solo")
+		token, _ := olga.Cookie(w.URL, session.Cookie)
+		chosen := url.Values{"account": {string(solo.ID)}, session.FormField: {session.FormToken(account.NewSecret(token))}}
+		if p, err := olga.Post(w.Context(), w.URL+"/choose", chosen); err != nil || p.Status != 200 {
+			w.Fatalf("%+v %v", p, err)
+		}
+		ask(w, olga, "GET", "/api/v1/orgs/acme", nil).refuses(404, "no_account")
 		if org := read[api.Org](ask(w, olga, "GET", "/api/v1/orgs/solo", nil).is(200)); org.Type != account.Individual {
 			w.Errorf("the org is %q", org.Type)
 		}
