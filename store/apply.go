@@ -449,7 +449,7 @@ func (a *applyingAccount) spKeys(c account.ConnectionID, want []account.SPKey) e
 		if err != nil {
 			return err
 		}
-		if err := a.RotateSPKey(a.ctx, a.by, c, k); err != nil {
+		if _, err := a.RotateSPKey(a.ctx, a.by, c, k); err != nil {
 			return err
 		}
 		if i == 0 {

@@ -247,9 +247,13 @@ func TestAKeyPairIsReplacedWhileBothArePublished(t *testing.T) {
 		mine, err := newSPKey(h.clock.now())
 		h.ok(err)
 		wrong := account.SPKey{Certificate: mine.Certificate, Private: old[0].Private}
-		h.refuses(h.RotateSPKey(h.ctx(), theOperator, c.ID, wrong), account.Invalid, "")
+		h.refuses(last(h.RotateSPKey(h.ctx(), theOperator, c.ID, wrong)), account.Invalid, "")
 		for range 2 { // the second one changes nothing
-			h.ok(h.RotateSPKey(h.ctx(), theOperator, c.ID, account.SPKey{Certificate: mine.Certificate, Private: mine.Private}))
+			id, err := h.RotateSPKey(h.ctx(), theOperator, c.ID, account.SPKey{Certificate: mine.Certificate, Private: mine.Private})
+			h.ok(err)
+			if id != mine.ID {
+				h.Fatalf("the new key is called %s, its caller was told %s", mine.ID, id)
+			}
 		}
 		both, err := h.SPKeys(h.ctx(), c.ID)
 		h.ok(err)

@@ -235,7 +235,7 @@ func TestAnotherAccountDoesNotExist(t *testing.T) {
 			"promote":  last(h.Promote(h.ctx(), by, con.ID, false)),
 			"restore":  last(h.Restore(h.ctx(), by, con.ID, 1)),
 			"enable":   h.EnableConnection(h.ctx(), by, con.ID, false),
-			"rotate":   h.RotateSPKey(h.ctx(), by, con.ID, account.SPKey{}),
+			"rotate":   last(h.RotateSPKey(h.ctx(), by, con.ID, account.SPKey{})),
 			"history":  last(h.Revisions(h.ctx(), by, con.ID, 10)),
 			"dx":       last(h.Diagnosis(h.ctx(), by, f.Diagnosis)),
 			"dx list":  last(h.Diagnoses(h.ctx(), by, con.ID, 10)),

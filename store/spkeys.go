@@ -117,8 +117,8 @@ func (l *Ledger) SPKeys(ctx context.Context, id account.ConnectionID) ([]account
 }
 
 // RotateSPKey adds a second key pair; the old one still signs. A zero k has one made. Adding a pair that is there
-// changes nothing. At most three exist at a time. Owners and the operator may; so with the next two.
-func (l *Ledger) RotateSPKey(ctx context.Context, by account.Actor, id account.ConnectionID, k account.SPKey) error {
+// changes nothing. Its id is given back, for the next two. At most three exist at a time. Owners and the operator may.
+func (l *Ledger) RotateSPKey(ctx context.Context, by account.Actor, id account.ConnectionID, k account.SPKey) (string, error) {
 	var err error
 	if k.Certificate == "" && k.Private.IsZero() {
 		k, err = l.newKey(l.now())
@@ -126,9 +126,9 @@ func (l *Ledger) RotateSPKey(ctx context.Context, by account.Actor, id account.C
 		k, err = checkSPKey(k)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
-	return l.changeConnection(ctx, by, id, "sp_key.added", owners, func(h *hand, c *table.Connection) (*note, error) {
+	return k.ID, l.changeConnection(ctx, by, id, "sp_key.added", owners, func(h *hand, c *table.Connection) (*note, error) {
 		keys, err := h.SPKeys(c.Account, id)
 		if err != nil || slices.ContainsFunc(keys, func(o account.SPKey) bool { return o.ID == k.ID }) {
 			return nil, err

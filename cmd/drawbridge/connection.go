@@ -1,14 +1,12 @@
 package main
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"text/tabwriter"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
-	"github.com/drawbridge-id/drawbridge/federation/saml"
 	"github.com/drawbridge-id/drawbridge/store"
 )
 
@@ -20,7 +18,7 @@ type connectionCmd struct {
 	Enable    connectionEnableCmd    `cmd:"" help:"Let a connection sign people in again."`
 	Disable   connectionDisableCmd   `cmd:"" help:"Stop a connection at once, sessions made through it included."`
 	Approve   connectionApproveCmd   `cmd:"" help:"Accept changed provider metadata that waits for approval."`
-	RotateKey connectionRotateKeyCmd `cmd:"" name:"rotate-key" help:"Replace our key pair for the connection, in two steps."`
+	RotateKey connectionRotateKeyCmd `cmd:"" name:"rotate-key" help:"Replace our key pair for the connection: publish a new one, activate it, drop the old one."`
 }
 
 // with opens the ledger and finds the connection, for the commands that do one thing to one connection.
@@ -206,14 +204,11 @@ func (c connectionRotateKeyCmd) Run(a *app) error {
 			_, err := fmt.Fprintf(a.out, "%s is gone\n", c.Drop)
 			return err
 		}
-		key, err := saml.NewKey(rand.Reader, time.Now(), string(conn.ID))
+		key, err := l.RotateSPKey(a.ctx, operator(), conn.ID, account.SPKey{})
 		if err != nil {
 			return err
 		}
-		if err := l.RotateSPKey(a.ctx, operator(), conn.ID, key); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(a.out, "%s is published beside the old key. Let the identity provider read the metadata again, then run with --activate %s\n", key.ID, key.ID)
+		_, err = fmt.Fprintf(a.out, "%s is published beside the old key. Let the identity provider read the metadata again, then run with --activate %s\n", key, key)
 		return err
 	})
 }

@@ -85,7 +85,7 @@ func findDomain(a *app, l *store.Ledger, org, name string) (account.Domain, erro
 			return d, nil
 		}
 	}
-	return account.Domain{}, account.Errorf(account.NotFound, "%s has not claimed %s.", org, normal).Fix("drawbridge domain claim %s %s", org, normal)
+	return account.Domain{}, account.Errorf(account.NotFound, "%s has not claimed %s.", org, normal).Fix("Claim it: drawbridge domain claim %s %s", org, normal)
 }
 
 type domainVouchCmd struct {

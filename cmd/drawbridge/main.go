@@ -29,7 +29,7 @@ type commands struct {
 	Rules     rulesCmd      `cmd:"" help:"List, try, plan and activate membership rules."`
 	Conn      connectionCmd `cmd:"" name:"connection" help:"Show, switch and restore connections to identity providers."`
 	Domain    domainCmd     `cmd:"" help:"List, check and cut over e-mail domains."`
-	Org       orgCmd        `cmd:"" help:"Show an org: type, number, owners, teams."`
+	Org       orgCmd        `cmd:"" help:"Show an org, its people and their roles."`
 	Audit     auditCmd      `cmd:"" help:"Show the audit log of an account."`
 	Print     configCmd     `cmd:"" name:"config" help:"Print every setting with its manual and its value."`
 	Reseal    resealCmd     `cmd:"" help:"Seal all secrets under a new key and forget the old ones."`

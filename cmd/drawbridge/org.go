@@ -9,7 +9,7 @@ import (
 )
 
 type orgCmd struct {
-	Show orgShowCmd `cmd:"" help:"Show type, number, owners, teams and people."`
+	Show orgShowCmd `cmd:"" help:"Show type, number, services, and everybody's roles with their reasons."`
 }
 
 type orgShowCmd struct {
