@@ -208,7 +208,7 @@ func (c connectionRotateKeyCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(a.out, "%s is published beside the old key. Let the identity provider read the metadata again, then run with --activate %s\n", key, key)
+		_, err = fmt.Fprintf(a.out, "%s is published beside the old key. Let the identity provider read the metadata again, then run with --activate=%s\n", key, key)
 		return err
 	})
 }

@@ -65,7 +65,7 @@ func main() {
 func run(ctx context.Context, args, environ []string, out, errOut io.Writer) (code int) {
 	var c commands
 	exited := -1
-	parser, err := kong.New(&c, kong.Name("drawbridge"), kong.Writers(out, errOut), kong.ShortUsageOnError(),
+	parser, err := kong.New(&c, kong.Name("drawbridge"), kong.Writers(out, errOut),
 		kong.Description("Lets a company's people in through their own identity provider, and gives them what their groups earn."),
 		kong.Exit(func(code int) { exited = code }))
 	if err != nil {
@@ -77,7 +77,7 @@ func run(ctx context.Context, args, environ []string, out, errOut io.Writer) (co
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(errOut, "drawbridge: %v\n", err)
+		fmt.Fprintf(errOut, "drawbridge: %v\nRun \"drawbridge --help\" for the commands, or --help after one for its flags.\n", err)
 		return exitUsage
 	}
 	err = parsed.Run(&app{ctx: ctx, cfgPath: c.Config, out: out, errOut: errOut, environ: environ})

@@ -109,7 +109,7 @@ func ReadKeyring(path string) (*store.Keyring, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, account.Errorf(account.Invalid, "There is no keyring at %s.", path).
-			Fix("Run \"drawbridge init\", or put back the copy that belongs to this database: without it sealed secrets cannot be opened.")
+			Fix("Name the configuration that \"drawbridge init\" wrote with --config or DRAWBRIDGE_CONFIG, or put back the copy that belongs to this database: without it sealed secrets cannot be opened.")
 	}
 	if err != nil {
 		return nil, account.Errorf(account.Invalid, "The keyring %s does not open.", path).Because(err)
