@@ -24,16 +24,6 @@ const (
 	UserDisabled UserState = "disabled" // signs in by no method; every credential is refused
 )
 
-// A LoginIdentity is one way a user comes in: the subject that one connection asserts for them.
-// Subject is opaque and compared byte for byte; docs/decisions/subjects.md says how it is composed.
-type LoginIdentity struct {
-	Connection ConnectionID
-	Subject    string
-	User       UserID
-	FirstLogin time.Time
-	LastLogin  time.Time
-}
-
 // NormalEmail lower-cases the ASCII letters of one bare address (no Unicode folding, so that two
 // addresses that look alike stay two) and refuses what is not exactly one address of at most 320
 // bytes: blanks, control characters, bytes that are no UTF-8, several addresses, display names.
