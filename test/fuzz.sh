@@ -23,7 +23,7 @@ echo "$count fuzz targets, $each each"
 status=0
 while read -r dir target; do
   # No -parallel: go test takes as many workers as there are cores.
-  if out=$(timeout 15m go test -run '^$' -fuzz "^$target\$" -fuzztime "$each" -fuzzminimizetime 5s "./$dir" 2>&1); then
+  if out=$(timeout --foreground 15m go test -run '^$' -fuzz "^$target\$" -fuzztime "$each" -fuzzminimizetime 5s "./$dir" 2>&1); then
     echo "ok    $dir $target  $(grep -o 'execs: [0-9]*' <<<"$out" | tail -1)"
   else
     printf 'FAIL  %s %s\n%s\n' "$dir" "$target" "$out"

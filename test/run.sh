@@ -12,8 +12,15 @@ ci=${CI:-}
 read -ra packages <<<"${PACKAGES:-./...}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+
+# Each check is a job with a process group of its own (set -m), so that stopping this script stops
+# the check at once, with all that it has started.
+set -m
+running=
+stop() { [ -z "$running" ] || { kill -TERM -- "-$running"; wait "$running"; } 2>/dev/null; exit "$1"; }
+trap 'stop 130' INT
+trap 'stop 143' TERM HUP
+job() { "$@" & running=$!; wait "$running"; local status=$?; running=; return "$status"; }
 
 summary=() failed=0
 
@@ -22,7 +29,7 @@ step() {
   local name=$1 began=$SECONDS
   shift
   printf '\n== %s\n' "$name"
-  if "$@"; then
+  if job "$@"; then
     summary+=("ran      $name ($((SECONDS - began)) s)")
   else
     summary+=("FAILED   $name ($((SECONDS - began)) s)")
@@ -38,14 +45,15 @@ skip() {
 }
 
 printf '== what the tests are held against\n'
-timeout 20m test/peers/install.sh | tee "$work/peers"
+install() { timeout --foreground 40m test/peers/install.sh | tee "$work/peers"; }
+job install
 lacks() { sed -n "s/^lack $1: //p" "$work/peers"; }
 while read -r name why; do skip "${name%:}" "$why"; done < <(sed -n 's/^lack //p' "$work/peers")
 
 postgres=()
 [ -n "$(lacks PostgreSQL)" ] || postgres=(test/postgres.sh)
 
-step "format, vet, staticcheck" timeout 15m test/lint.sh
+step "format, vet, staticcheck" timeout --foreground 15m test/lint.sh
 step "requirements" go run ./test/requirements -quiet
 step "protocols" go run ./test/protocols -quiet
 
@@ -58,17 +66,18 @@ elif [ -n "$(lacks gcc)" ]; then
 else
   # -short: timing and bulk belong to the run without the detector, which is ten times as fast.
   # shellcheck disable=SC2086
-  step "race detector" env CGO_ENABLED=1 timeout 30m ${postgres[@]+"${postgres[@]}"} go test -race -short -timeout 20m $core
+  step "race detector" env CGO_ENABLED=1 timeout --foreground 30m ${postgres[@]+"${postgres[@]}"} go test -race -short -timeout 20m $core
 fi
 
-step "fuzzing, briefly" timeout 15m test/fuzz.sh 5s 60
+step "fuzzing, briefly" timeout --foreground 15m test/fuzz.sh 5s 60
 
 # The database of known vulnerabilities is a server of its own; where it cannot be reached there is
 # nothing to check against, and that is nobody's failure, not even with CI=true.
 vulnerabilities() {
-  timeout 5m go tool govulncheck ./... >"$work/vulnerabilities" 2>&1 || { cat "$work/vulnerabilities"; return 1; }
+  timeout --foreground 5m go tool govulncheck ./... >"$work/vulnerabilities" 2>&1 || { cat "$work/vulnerabilities"; return 1; }
 }
-if ! timeout 2m go tool govulncheck ./test/report >"$work/probe" 2>&1 && grep -q 'fetching vulnerabilities' "$work/probe"; then
+probe() { timeout --foreground 2m go tool govulncheck ./test/report >"$work/probe" 2>&1; }
+if ! job probe && grep -q 'fetching vulnerabilities' "$work/probe"; then
   printf '\n== known vulnerabilities\nskipped, not available: %s\n' "$(tail -1 "$work/probe" | cut -c1-200)"
   summary+=("skipped  known vulnerabilities: the database is not available here (no failure)")
 else
@@ -77,7 +86,7 @@ fi
 
 # The tests themselves come last, so that their lines close the output.
 tests() {
-  timeout 25m ${postgres[@]+"${postgres[@]}"} go test -json -timeout 20m "${packages[@]}" | go run ./test/report -lines "$work/lines"
+  timeout --foreground 25m ${postgres[@]+"${postgres[@]}"} go test -json -timeout 20m "${packages[@]}" | go run ./test/report -lines "$work/lines"
 }
 step "tests" tests
 
