@@ -38,16 +38,16 @@ func (a Actor) String() string {
 // An AuditLine is one remembered decision. It is written in the transaction of the change it
 // describes. Detail never holds secrets, assertions or tokens.
 type AuditLine struct {
-	ID         AuditID
-	Account    AccountID // empty for the installation itself
-	At         string    // RFC 3339 UTC, set by the ledger when read
-	Actor      string    // Actor.String
-	Verb       string    // for instance "user.signed_in", "rules.activated"
-	Target     string    // id of what was changed
-	Outcome    string    // "done" or "refused"
-	Reason     string    // code of a refusal, or why
-	Connection ConnectionID
-	IP         string
-	Request    string
-	Detail     map[string]any
+	ID         AuditID        `json:"id"`
+	Account    AccountID      `json:"account,omitempty"` // empty for the installation itself
+	At         string         `json:"at"`                // RFC 3339 UTC, set by the ledger when read
+	Actor      string         `json:"actor"`             // Actor.String
+	Verb       string         `json:"verb"`              // for instance "user.signed_in", "rules.activated"
+	Target     string         `json:"target,omitempty"`  // id of what was changed
+	Outcome    string         `json:"outcome"`           // "done" or "refused"
+	Reason     string         `json:"reason,omitempty"`  // code of a refusal, or why
+	Connection ConnectionID   `json:"connection,omitempty"`
+	IP         string         `json:"ip,omitempty"`
+	Request    string         `json:"request,omitempty"`
+	Detail     map[string]any `json:"detail,omitempty"`
 }

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -50,6 +51,11 @@ func main() {
 	parsed := kong.Parse(&c, kong.Name("drawbridge-sim"), kong.Description("Simulated identity providers: Okta, Entra ID, Google, AD FS, PingOne, Keycloak, OneLogin, JumpCloud, Shibboleth."), kong.UsageOnError())
 	var err error
 	if parsed.Command() == "demo" {
+		if c.Demo.Drawbridge == "" {
+			self, err := os.Executable()
+			parsed.FatalIfErrorf(err)
+			c.Demo.Drawbridge = filepath.Join(filepath.Dir(self), "drawbridge")
+		}
 		err = demo.Run(ctx, demo.Options{Binary: c.Demo.Drawbridge, Listen: c.Demo.Listen, Sim: c.Demo.Sim, Out: os.Stdout, Verbose: c.Demo.Verbose})
 	} else {
 		err = c.Serve.run(ctx, os.Stdin, os.Stdout, os.Stderr)
@@ -62,7 +68,7 @@ func main() {
 
 // demoCommand is the product's main job with nothing to set up: package demo.
 type demoCommand struct {
-	Drawbridge string `type:"existingfile" default:"bin/drawbridge" help:"The daemon's binary."`
+	Drawbridge string `type:"existingfile" help:"The daemon's binary; drawbridge beside this one when left out." placeholder:"FILE"`
 	Listen     string `help:"Address of the daemon; a free port when left out." placeholder:"127.0.0.1:8080"`
 	Sim        string `help:"Address of the simulated providers; a free port when left out." placeholder:"127.0.0.1:8400"`
 	Verbose    bool   `short:"v" help:"Show the daemon's log."`

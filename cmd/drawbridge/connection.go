@@ -97,6 +97,14 @@ func (c connectionShowCmd) Run(a *app) error {
 		for _, k := range keys {
 			fmt.Fprintf(a.out, "  %s  active %t  since %s\n", k.ID, k.Active, k.CreatedAt.UTC().Format(time.RFC3339))
 		}
+		earlier, err := l.Revisions(a.ctx, operator(), c.ID, 10)
+		if err != nil || len(earlier) == 0 {
+			return err
+		}
+		fmt.Fprintln(a.out, "\nearlier live versions (connection restore --revision N):")
+		for _, r := range earlier {
+			fmt.Fprintf(a.out, "  %d  until %s, replaced by %s\n", r.Revision, r.ReplacedAt.UTC().Format(time.RFC3339), r.ReplacedBy)
+		}
 		return nil
 	})
 }

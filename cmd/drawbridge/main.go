@@ -28,6 +28,7 @@ type commands struct {
 	LoginTest loginTestCmd  `cmd:"" help:"Sign in for real, create nothing, and see every check, the groups and the roles that would result."`
 	Rules     rulesCmd      `cmd:"" help:"List, try, plan and activate membership rules."`
 	Conn      connectionCmd `cmd:"" name:"connection" help:"Show, switch and restore connections to identity providers."`
+	Discover  discoverCmd   `cmd:"" help:"Read an OpenID provider's discovery document and say what it offers, or exactly what is wrong."`
 	Domain    domainCmd     `cmd:"" help:"List, check and cut over e-mail domains."`
 	Org       orgCmd        `cmd:"" help:"Show an org, its people and their roles."`
 	Audit     auditCmd      `cmd:"" help:"Show the audit log of an account."`
