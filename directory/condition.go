@@ -74,6 +74,9 @@ func Compare(ref Ref, op Op, value any) (*Condition, error) {
 		}
 		c.Value = boolText(v)
 	case string:
+		if strings.ContainsRune(v, 0) {
+			return nil, wrong(CodeFilter, "A value has no NUL in it.")
+		}
 		switch leaf.Type {
 		case Boolean:
 			b, err := looseBool(v, ref.Key())

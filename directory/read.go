@@ -170,6 +170,9 @@ func coerceOne(a *Attribute, v any, path string) (any, error) {
 	if !ok {
 		return nil, wrong(CodeValue, "%s is a string.", path)
 	}
+	if strings.ContainsRune(s, 0) {
+		return nil, wrong(CodeValue, "%s has a NUL in it, which not every database keeps.", path)
+	}
 	return s, nil
 }
 
@@ -284,7 +287,7 @@ func memberIDs(v any, lenient bool) ([]string, error) {
 				id, _ = v.(string)
 			}
 		}
-		if id == "" {
+		if id == "" || strings.ContainsRune(id, 0) {
 			return nil, wrong(CodeValue, "A member needs its id in value.")
 		}
 		if !seen[id] {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -167,6 +168,9 @@ func (x *exchange) serve() error {
 			return x.byMethod(map[string]func() error{"GET": func() error { return x.list(k) }, "POST": func() error { return x.create(k) }})
 		case rest == ".search":
 			return x.byMethod(map[string]func() error{"POST": func() error { return x.search(k) }})
+		}
+		if strings.ContainsRune(rest, 0) || !utf8.ValidString(rest) {
+			return account.Errorf(account.NotFound, "There is no such %s.", k)
 		}
 		return x.byMethod(map[string]func() error{
 			"GET": func() error { return x.read(k, rest) }, "PUT": func() error { return x.replace(k, rest) },

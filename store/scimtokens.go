@@ -179,6 +179,9 @@ const jotsAtOnce = 100
 // JotRequest puts a request that changed nothing into the request log, soon.
 func (l *Ledger) JotRequest(ctx context.Context, p Pusher, r account.SCIMRequest) error {
 	r.ID = account.NewID[account.SCIMRequestID](r.At, l.opt.Random)
+	for _, text := range []*string{&r.Method, &r.Path, &r.Detail, &r.Body, &r.Agent} {
+		*text = strings.ReplaceAll(strings.ToValidUTF8(*text, "\uFFFD"), "\x00", "\uFFFD") // what strangers write, PostgreSQL may not hold
+	}
 	l.jots.Lock()
 	l.jots.lines = append(l.jots.lines, jotted{p.Account, p.Connection, r})
 	full := len(l.jots.lines) >= jotsAtOnce

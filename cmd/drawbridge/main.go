@@ -29,6 +29,7 @@ type commands struct {
 	Rules     rulesCmd      `cmd:"" help:"List, try, plan and activate membership rules."`
 	Conn      connectionCmd `cmd:"" name:"connection" help:"Show, switch and restore connections to identity providers."`
 	Domain    domainCmd     `cmd:"" help:"List, check and cut over e-mail domains."`
+	Scim      scimCmd       `cmd:"" help:"Let an identity provider push people and groups, and see what it did."`
 	Org       orgCmd        `cmd:"" help:"Show an org: type, number, owners, teams."`
 	Audit     auditCmd      `cmd:"" help:"Show the audit log of an account."`
 	Print     configCmd     `cmd:"" name:"config" help:"Print every setting with its manual and its value."`
