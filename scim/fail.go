@@ -14,6 +14,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/request"
 )
 
+// mediaType is what bodies are (RFC 7644 §3.8).
 const mediaType = "application/scim+json"
 
 // scimTypes are our codes in SCIM's words (RFC 7644 §3.12, table 9; RFC 9865 §2.1).

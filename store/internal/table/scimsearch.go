@@ -134,6 +134,9 @@ func (s *search) prefix(column string, c *directory.Condition) string {
 
 // compare is a comparison of bytes.
 func (s *search) compare(column string, c *directory.Condition) string {
+	if c.Value == "" && (c.Op == directory.Co || c.Op == directory.Sw || c.Op == directory.Ew) {
+		return always // nothing is part of everything
+	}
 	switch c.Op {
 	case directory.Eq:
 		return column + " = " + s.arg([]byte(c.Value))
@@ -145,7 +148,8 @@ func (s *search) compare(column string, c *directory.Condition) string {
 		}
 		return "instr(" + column + ", " + s.arg([]byte(c.Value)) + ") > 0"
 	case directory.Sw:
-		return "substr(" + column + ", 1, " + s.arg(len(c.Value)) + ") = " + s.arg([]byte(c.Value))
+		n := s.arg(len(c.Value)) // SQLite has NULL for a part of nothing
+		return "(length(" + column + ") >= " + n + " AND substr(" + column + ", 1, " + n + ") = " + s.arg([]byte(c.Value)) + ")"
 	case directory.Ew:
 		n := s.arg(len(c.Value))
 		return "(length(" + column + ") >= " + n + " AND substr(" + column + ", length(" + column + ") - " + n + " + 1) = " + s.arg([]byte(c.Value)) + ")"
