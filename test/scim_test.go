@@ -43,7 +43,7 @@ func op(name, path string, value any) map[string]any {
 	return m
 }
 
-// REQ M-02, M-08
+// REQ M-02, M-03
 // THREAT SCIM-3
 func TestDeactivationEndsSessionsBeforeItIsAnswered(t *testing.T) {
 	// As Okta sends it from the catalogue and from the wizard, as Entra sends it with and without its flag, and the end of all.
