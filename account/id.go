@@ -23,11 +23,17 @@ type (
 	DiagnosisID  string // dx_…: a recorded sign-in attempt, quoted by people to their admin
 	AuditID      string // aud_…
 	JobID        string // job_…
+
+	SCIMTokenID   string // sct_…: names a SCIM token in lists and logs; it is not the token
+	SCIMUserID    string // scu_…: a pushed user; who they are here is a UserID
+	SCIMGroupID   string // scg_…
+	SCIMRequestID string // scr_…
 )
 
 // idKind lists the prefix of each identifier.
 type idKind interface {
-	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID
+	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID |
+		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID
 }
 
 func prefix(id any) string {
@@ -56,6 +62,14 @@ func prefix(id any) string {
 		return "aud_"
 	case JobID:
 		return "job_"
+	case SCIMTokenID:
+		return "sct_"
+	case SCIMUserID:
+		return "scu_"
+	case SCIMGroupID:
+		return "scg_"
+	case SCIMRequestID:
+		return "scr_"
 	}
 	panic("account: identifier kind without a prefix")
 }

@@ -55,12 +55,12 @@ const (
 
 // A Source is one reason for which somebody holds a role.
 type Source struct {
-	Kind       SourceKind
-	Rule       RuleID       // SourceRule only
-	Group      string       // SourceRule: the group value that matched
-	Connection ConnectionID // SourceRule, SourceSCIM and SourceSignIn
-	By         string       // who granted it, as Actor.String says
-	At         time.Time
+	Kind       SourceKind   `json:"kind"`
+	Rule       RuleID       `json:"rule,omitempty"`       // SourceRule only
+	Group      string       `json:"group,omitempty"`      // SourceRule: the group value that matched
+	Connection ConnectionID `json:"connection,omitempty"` // SourceRule, SourceSCIM and SourceSignIn
+	By         string       `json:"by,omitempty"`         // who granted it, as Actor.String says
+	At         time.Time    `json:"at"`
 }
 
 // A Held role is a role in a scope with all its sources, at least one.

@@ -50,6 +50,7 @@ func (l *Ledger) Work(ctx context.Context, tasks ...Task) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { l.keepCatalogue(ctx) })
+	wg.Go(func() { l.keepRequests(ctx) })
 	for _, t := range tasks {
 		wg.Go(func() {
 			for ctx.Err() == nil {
@@ -165,7 +166,11 @@ func (l *Ledger) purge(ctx context.Context) error {
 			now := l.now()
 			// The first identifier of that instant: with zeros for its randomness.
 			oldest := account.NewID[account.DiagnosisID](now.Add(-age), zeros{})
-			gone, err = tx.Purge(now, oldest, purgeBatch)
+			if gone, err = tx.Purge(now, oldest, purgeBatch); err != nil {
+				return err
+			}
+			requests, err := tx.PurgeSCIMRequests(now.Add(-requestAge), purgeBatch)
+			gone = max(gone, requests)
 			return err
 		})
 		if err != nil || gone < purgeBatch {

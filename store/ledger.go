@@ -6,8 +6,10 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +67,10 @@ type Ledger struct {
 	memory
 	newKey func(time.Time) (account.SPKey, error) // newSPKey; tests have it faster
 	heard  func(account.AuditLine)                // told of each audit line, by Apply; may be nil
+	jots   struct {                               // lines of the request log that wait to be written
+		sync.Mutex
+		lines []jotted
+	}
 }
 
 // Open connects, migrates, and checks that the keyring opens what is sealed, so that a lost master key
@@ -94,7 +100,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 }
 
 // Close waits for the writes under way.
-func (l *Ledger) Close() error { return l.db.Close() }
+func (l *Ledger) Close() error {
+	return errors.Join(l.flushRequests(context.Background()), l.db.Close())
+}
 
 // Ready answers whether the store can serve: reachable and migrated.
 func (l *Ledger) Ready(ctx context.Context) error {

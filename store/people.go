@@ -199,6 +199,12 @@ func (l *Ledger) SetUserState(ctx context.Context, by account.Actor, u account.U
 			return err
 		}
 		verb, ended := "user.enabled", int64(0)
+		if s == account.UserActive {
+			// By hand counts more than what a provider said: its suspensions go too (M-11).
+			if err := tx.ResumeAll(u); err != nil {
+				return err
+			}
+		}
 		if s == account.UserDisabled {
 			verb = "user.disabled"
 			if ended, err = tx.EndSessionsOfUser(u); err != nil {

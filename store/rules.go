@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/rules"
@@ -308,12 +309,30 @@ func (h *hand) people(after account.UserID, n int) ([]rules.PersonView, error) {
 	if err != nil {
 		return nil, err
 	}
+	pushed, err := h.PushedBetween(h.Account.ID, after, last)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pushed {
+		seen[p.User] = withPushed(seen[p.User], p, h.now)
+	}
 	people := make([]rules.PersonView, len(tenants))
 	for i, t := range tenants {
 		u := t.User
 		people[i] = rules.PersonView{User: u.ID, Email: u.Email, Name: u.Name, Owner: isOwner(held[u.ID], h.Org.ID), Held: held[u.ID], Seen: seen[u.ID]}
 	}
 	return people, nil
+}
+
+// withPushed joins the groups that a connection has pushed with those of its last sign-in.
+func withPushed(seen []rules.Seen, p table.PushedSet, now time.Time) []rules.Seen {
+	for i, s := range seen {
+		if s.Connection == p.Connection {
+			seen[i].Groups = rules.Merge(s.Groups, p.Values, p.How)
+			return seen
+		}
+	}
+	return append(seen, rules.Seen{Connection: p.Connection, Groups: rules.Merge(account.GroupSet{}, p.Values, p.How), At: now})
 }
 
 // atOnce is how many people are moved in the transaction that activates rules; more are moved in batches behind it.
@@ -490,7 +509,11 @@ func (h *hand) guard(p planned, o activation) error {
 		if err != nil {
 			return err
 		}
-		if c.GroupsSeen.IsZero() && !o.unseen {
+		pushes, err := h.PushesGroups(h.Account.ID, id)
+		if err != nil {
+			return err
+		}
+		if c.GroupsSeen.IsZero() && !pushes && !o.unseen {
 			return account.Errorf(account.Conflict, "Connection %q has never sent a group claim, so nobody could match a rule.", c.Name).Coded("groups_never_seen").
 				Fix("Have somebody sign in, and see in its login test that groups arrive.")
 		}

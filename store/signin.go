@@ -305,6 +305,9 @@ func (s *signIn) mayName(tx *table.Tx, gate table.Gate, email string) error {
 func (s *signIn) person(tx *table.Tx, gate table.Gate, settings *account.Settings) (p table.Known, created bool, err error) {
 	a, c := gate.Account.ID, s.Login.Connection
 	p, found, err := tx.KnownBySubject(a, c, s.Login.Subject)
+	if err == nil && !found {
+		p, found, err = tx.KnownByPush(a, c, s.Login.Subject)
+	}
 	if err != nil {
 		return p, false, err
 	}
@@ -455,6 +458,15 @@ func (s *signIn) roles(tx *table.Tx, gate table.Gate, p table.Known, created boo
 	set, err := s.l.activeRules(tx, a, gate.Rules)
 	if err != nil {
 		return err
+	}
+	if gate.Pushed != "" {
+		pushed, found, err := tx.PushedGroups(a, c, p.ID)
+		if err != nil {
+			return err
+		}
+		if found {
+			groups = rules.Merge(groups, pushed, gate.Pushed)
+		}
 	}
 	out.Decision = set.index.Evaluate(c, groups)
 	out.Change = rules.Diff(held, gate.Org.ID, isOwner(held, gate.Org.ID), out.Decision, c, s.now)

@@ -18,6 +18,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/egress"
 	"github.com/drawbridge-id/drawbridge/federation"
 	"github.com/drawbridge-id/drawbridge/federation/oidc"
+	"github.com/drawbridge-id/drawbridge/scim"
 	"github.com/drawbridge-id/drawbridge/store"
 	"github.com/drawbridge-id/drawbridge/web"
 )
@@ -26,6 +27,7 @@ import (
 type House struct {
 	Ledger *store.Ledger
 	Door   *federation.Door
+	Scim   *scim.Door
 	Public http.Handler // what the world may knock at
 	Staff  http.Handler // metrics and profiles
 
@@ -63,13 +65,14 @@ func (h *House) furnish(t Tools) error {
 	metrics := web.NewMetrics(web.Build{Version: version, Commit: Commit()})
 	fetch := egress.New(egress.Options{Allow: h.cfg.Egress.Allow, Timeout: time.Duration(h.cfg.Egress.Timeout), Log: t.Log})
 	h.Door = h.door(t, fetch, metrics)
+	h.Scim = scim.New(scim.Options{Ledger: h.Ledger, PublicURL: h.cfg.PublicURL, Now: t.Now})
 	coat := web.New(web.Options{
 		PublicURL: public, Proxies: proxies, Log: t.Log, Metrics: metrics, Now: t.Now,
 		SignIn: web.Rate{PerMinute: 60 * h.cfg.SignIn.Rate, Burst: h.cfg.SignIn.Burst},
 	})
 	mux := http.NewServeMux()
 	coat.Mount(mux, h.routes(version)...)
-	h.Public = coat.Wrap(mux)
+	h.Public = scim.Tidy(coat.Wrap(mux))
 	h.Staff = web.Operators(metrics, h.Ledger.Ready)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/scim"
 	"github.com/drawbridge-id/drawbridge/web"
 	"github.com/drawbridge-id/drawbridge/web/api"
 	"github.com/drawbridge-id/drawbridge/web/console"
@@ -51,6 +52,9 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "GET /oidc/{connection}/callback", Throttle: slow, Handler: d.Callback},
 		{Pattern: "POST /oidc/{connection}/callback", Limit: message, Exempt: true, Throttle: slow, Handler: d.Callback},
 		{Pattern: "POST /oidc/{connection}/backchannel-logout", Limit: 64 << 10, Exempt: true, Handler: d.BackchannelLogout}, // not slowed down: one provider may end a whole company's sessions
+
+		// SCIM, per connection: one door for all methods, so that every refusal is in SCIM's words. Bodies are bounded there.
+		{Pattern: "/scim/{connection}/v2/{rest...}", Limit: 8 * scim.Limit, Exempt: true, Handler: h.Scim.Serve},
 
 		// pages
 		{Pattern: "GET /{$}", Handler: c.Home},

@@ -13,8 +13,9 @@ type Gate struct {
 	Enabled      bool
 	LiveRevision int
 	GroupsSeen   time.Time
-	Rules        int64               // revision of the active rules
-	Domain       account.DomainState // of the address, in this account; empty: never claimed
+	Rules        int64                // revision of the active rules
+	Domain       account.DomainState  // of the address, in this account; empty: never claimed
+	Pushed       account.PushedGroups // what groups that the connection has pushed count for; empty: it has pushed none
 }
 
 // ShareHouse lets sign-ins of an account go on side by side, but not while LockHouse holds it: rules that are being activated or a
@@ -32,15 +33,17 @@ func (tx *Tx) ShareHouse(c account.ConnectionID) error {
 func (tx *Tx) Gate(c account.ConnectionID, domain string) (Gate, bool, error) {
 	return one(tx, func(s scanner) (g Gate, err error) {
 		var seen int64
-		g.House, err = scanHouse(withTail(s, &g.Enabled, &g.LiveRevision, &seen, &g.Rules, &g.Domain))
+		g.House, err = scanHouse(withTail(s, &g.Enabled, &g.LiveRevision, &seen, &g.Rules, &g.Domain, &g.Pushed))
 		g.GroupsSeen = instant(seen)
 		return g, err
 	}, `
-		SELECT `+houseColumns+`, c.enabled, c.live_revision, c.groups_seen_at, COALESCE(r.revision, 0), COALESCE(d.state, '')
+		SELECT `+houseColumns+`, c.enabled, c.live_revision, c.groups_seen_at, COALESCE(r.revision, 0), COALESCE(d.state, ''),
+		       COALESCE(CASE WHEN p.pushed_at > 0 THEN p.groups END, '')
 		  FROM connections c
 		  JOIN accounts a ON a.id = c.account_id
 		  JOIN orgs o ON o.account_id = c.account_id
 		  LEFT JOIN rule_sets r ON r.account_id = c.account_id
+		  LEFT JOIN scim_options p ON p.connection_id = c.id
 		  LEFT JOIN domains d ON d.account_id = c.account_id AND d.name = $2
 		 WHERE c.id = $1`, c, domain)
 }

@@ -1,0 +1,162 @@
+package table
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/account"
+)
+
+// A Pusher is whom a SCIM token speaks for.
+type Pusher struct {
+	Token      account.SCIMToken
+	Account    account.AccountID
+	Connection account.ConnectionID
+	Name       string // of the connection
+	Enabled    bool
+	Options    account.SCIMOptions
+}
+
+const scimTokenColumns = `t.id, t.connection_id, t.last4, t.created_at, t.created_by, t.expires_at, t.used_at`
+
+func scanSCIMToken(s scanner) (t account.SCIMToken, err error) {
+	var made, expires, used int64
+	err = s.Scan(&t.ID, &t.Connection, &t.Last4, &made, &t.CreatedBy, &expires, &used)
+	t.CreatedAt, t.ExpiresAt, t.UsedAt = instant(made), instant(expires), instant(used)
+	return t, err
+}
+
+// PusherByDigest finds whom a token speaks for, if it is one of that connection and has not run out.
+func (tx *Tx) PusherByDigest(c account.ConnectionID, digest []byte, at time.Time) (Pusher, bool, error) {
+	return one(tx, func(s scanner) (p Pusher, err error) {
+		p.Token, err = scanSCIMToken(withTail(s, &p.Account, &p.Name, &p.Enabled, &p.Options.Subject, &p.Options.Groups))
+		p.Connection = p.Token.Connection
+		return p, err
+	}, `
+		SELECT `+scimTokenColumns+`, c.account_id, c.name, c.enabled, COALESCE(o.subject, 'externalId'), COALESCE(o.groups, 'merge')
+		  FROM scim_tokens t
+		  JOIN connections c ON c.id = t.connection_id
+		  LEFT JOIN scim_options o ON o.connection_id = t.connection_id
+		 WHERE t.digest = $1 AND t.connection_id = $2 AND t.expires_at > $3`, digest, c, micros(at))
+}
+
+// SCIMTokens lists the tokens of a connection that have not run out, oldest first.
+func (tx *Tx) SCIMTokens(a account.AccountID, c account.ConnectionID, at time.Time) ([]account.SCIMToken, error) {
+	return list(tx, scanSCIMToken, `
+		SELECT `+scimTokenColumns+` FROM scim_tokens t
+		 WHERE t.account_id = $1 AND t.connection_id = $2 AND t.expires_at > $3 ORDER BY t.id`, a, c, micros(at))
+}
+
+// InsertSCIMToken writes a new one.
+func (tx *Tx) InsertSCIMToken(a account.AccountID, t account.SCIMToken, digest []byte) error {
+	_, err := tx.exec(`
+		INSERT INTO scim_tokens (account_id, id, connection_id, digest, last4, created_at, created_by, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a, t.ID, t.Connection, digest, t.Last4, micros(t.CreatedAt), t.CreatedBy, micros(t.ExpiresAt))
+	return err
+}
+
+// DeleteSCIMToken is false when there is no such token.
+func (tx *Tx) DeleteSCIMToken(a account.AccountID, c account.ConnectionID, id account.SCIMTokenID) (bool, error) {
+	n, err := tx.exec(`DELETE FROM scim_tokens WHERE account_id = $1 AND connection_id = $2 AND id = $3`, a, c, id)
+	return n > 0, err
+}
+
+// TouchSCIMToken notes a use.
+func (tx *Tx) TouchSCIMToken(a account.AccountID, c account.ConnectionID, id account.SCIMTokenID, at time.Time) error {
+	_, err := tx.exec(`UPDATE scim_tokens SET used_at = $4 WHERE account_id = $1 AND connection_id = $2 AND id = $3 AND used_at < $4`, a, c, id, micros(at))
+	return err
+}
+
+// SCIMOptions reads those of a connection; found is false when it says nothing.
+func (tx *Tx) SCIMOptions(a account.AccountID, c account.ConnectionID) (account.SCIMOptions, bool, error) {
+	return one(tx, func(s scanner) (o account.SCIMOptions, err error) { return o, s.Scan(&o.Subject, &o.Groups) }, `
+		SELECT subject, groups FROM scim_options WHERE account_id = $1 AND connection_id = $2`, a, c)
+}
+
+// PutSCIMOptions writes them.
+func (tx *Tx) PutSCIMOptions(a account.AccountID, c account.ConnectionID, o account.SCIMOptions) error {
+	_, err := tx.exec(`
+		INSERT INTO scim_options (account_id, connection_id, subject, groups) VALUES ($1, $2, $3, $4)
+		    ON CONFLICT (account_id, connection_id) DO UPDATE SET subject = excluded.subject, groups = excluded.groups`, a, c, o.Subject, o.Groups)
+	return err
+}
+
+// GroupsPushed notes that a connection pushes groups.
+func (tx *Tx) GroupsPushed(a account.AccountID, c account.ConnectionID, o account.SCIMOptions, at time.Time) error {
+	_, err := tx.exec(`
+		INSERT INTO scim_options (account_id, connection_id, subject, groups, pushed_at) VALUES ($1, $2, $3, $4, $5)
+		    ON CONFLICT (account_id, connection_id) DO UPDATE SET pushed_at = excluded.pushed_at WHERE scim_options.pushed_at = 0`,
+		a, c, o.Subject, o.Groups, micros(at))
+	return err
+}
+
+// PushesGroups reports whether a connection has ever pushed a group that counts.
+func (tx *Tx) PushesGroups(a account.AccountID, c account.ConnectionID) (bool, error) {
+	n, _, err := one(tx, scanInt, `
+		SELECT count(*) FROM scim_options WHERE account_id = $1 AND connection_id = $2 AND pushed_at > 0 AND groups <> 'ignore'`, a, c)
+	return n > 0, err
+}
+
+// InsertSCIMRequest writes one line of the request log.
+func (tx *Tx) InsertSCIMRequest(a account.AccountID, c account.ConnectionID, r account.SCIMRequest) error {
+	_, err := tx.exec(`
+		INSERT INTO scim_requests (account_id, connection_id, id, at, method, path, status, scim_type, detail, changed, body, agent, token_id, micros)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		a, c, r.ID, micros(r.At), r.Method, r.Path, r.Status, r.SCIMType, r.Detail, r.Changed, r.Body, r.Agent, r.Token, r.Took.Microseconds())
+	return err
+}
+
+// SCIMRequests lists the request log of a connection, newest first, from before a line ("" from the newest).
+func (tx *Tx) SCIMRequests(a account.AccountID, c account.ConnectionID, before account.SCIMRequestID, n int) ([]account.SCIMRequest, error) {
+	return list(tx, func(s scanner) (r account.SCIMRequest, err error) {
+		var at, took int64
+		err = s.Scan(&r.ID, &at, &r.Method, &r.Path, &r.Status, &r.SCIMType, &r.Detail, &r.Changed, &r.Body, &r.Agent, &r.Token, &took)
+		r.At, r.Took = instant(at), time.Duration(took)*time.Microsecond
+		return r, err
+	}, `
+		SELECT id, at, method, path, status, scim_type, detail, changed, body, agent, token_id, micros FROM scim_requests
+		 WHERE account_id = $1 AND connection_id = $2 AND ($3 = '' OR id < $3) ORDER BY id DESC LIMIT $4`, a, c, before, n)
+}
+
+// PurgeSCIMRequests removes what is older than an instant, at most n lines.
+func (tx *Tx) PurgeSCIMRequests(before time.Time, n int) (int64, error) {
+	return tx.exec(`
+		DELETE FROM scim_requests WHERE (account_id, connection_id, id) IN
+			(SELECT account_id, connection_id, id FROM scim_requests WHERE at < $1 LIMIT $2)`, micros(before), n)
+}
+
+// places is "$from, $from+1, …": n parameters.
+func places(from, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(from + i))
+	}
+	return b.String()
+}
+
+// inBatches hands out ids in batches of a few sizes, the last id repeated to fill one, so that few statements need be prepared.
+func inBatches(ids []string, do func(batch []any) error) error {
+	for len(ids) > 0 {
+		size := 1
+		for _, s := range []int{10, 100, 500} {
+			if len(ids) > size {
+				size = s
+			}
+		}
+		n := min(size, len(ids))
+		batch := make([]any, size)
+		for i := range batch {
+			batch[i] = ids[min(i, n-1)]
+		}
+		if err := do(batch); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}

@@ -1,0 +1,264 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/rules"
+	"github.com/drawbridge-id/drawbridge/store/internal/table"
+)
+
+// meet finds or makes the person that a pushed user stands for, and follows their name and address. The subject of their sign-ins
+// decides; an address only counts in a domain that is proved for this account (promise 4, SCIM-2).
+func (p *provision) meet(row *table.Pushed) error {
+	a, c := p.where()
+	email, name := row.Document.Email(), row.Document.Title()
+	if row.Person != "" {
+		return p.followPush(row.Person, email, name)
+	}
+	u, err := p.personFor(row, email)
+	if err != nil || u == "" {
+		return err
+	}
+	if other, found, err := p.PushedFor(a, c, u); err != nil || found && other.ID != row.ID {
+		if err == nil {
+			p.note("%s stands for the person with the address %s already; this one is nobody here.", other.ID, email)
+		}
+		return err
+	}
+	row.Person = u
+	if _, err := p.PutTenancy(a, u, p.now); err != nil {
+		return err
+	}
+	_, err = p.AddSource(a, u, rules.Sourced{Role: account.Member, Source: account.Source{Kind: account.SourceSCIM, Connection: c, By: p.by.String(), At: p.now}})
+	return err
+}
+
+// personFor is the person, made if need be; empty when nobody can be.
+func (p *provision) personFor(row *table.Pushed, email string) (account.UserID, error) {
+	a, c := p.where()
+	if row.Meets != "" {
+		known, found, err := p.KnownBySubject(a, c, row.Meets)
+		if err != nil || found {
+			return known.User.ID, err
+		}
+	}
+	if email == "" {
+		p.note("There is no e-mail address, so that this is nobody here.")
+		return "", nil
+	}
+	counts, err := p.counts(email)
+	if err != nil {
+		return "", err
+	}
+	if !counts {
+		p.note("The domain of %s is not proved for this account, so that this is nobody here. Prove it under Domains.", email)
+		return "", nil
+	}
+	u, found, err := p.UserByEmail(email)
+	if err != nil || found {
+		return u.ID, err
+	}
+	u = account.User{ID: account.NewID[account.UserID](p.now, p.l.opt.Random), Email: email, Name: row.Document.Title(), State: account.UserActive, CreatedAt: p.now}
+	return u.ID, p.InsertUser(u)
+}
+
+// counts reports whether the account has a say over an address.
+func (p *provision) counts(email string) (bool, error) {
+	d, found, err := p.HeldDomain(account.EmailDomain(email))
+	return found && d.Account == p.House.Account.ID && d.Counts(), err
+}
+
+// followPush takes over a new address or name, as a sign-in does.
+func (p *provision) followPush(id account.UserID, email, name string) error {
+	u, found, err := p.User(id)
+	if err != nil || !found {
+		return err
+	}
+	mayOld, err := p.counts(u.Email)
+	if err != nil || !mayOld {
+		return err
+	}
+	next := u
+	if name != "" {
+		next.Name = name
+	}
+	if email != "" && email != u.Email {
+		mayNew, err := p.counts(email)
+		if err != nil {
+			return err
+		}
+		_, taken, err := p.UserByEmail(email)
+		if err != nil {
+			return err
+		}
+		switch {
+		case taken:
+			p.note("The address %s is somebody else's here; the person keeps theirs.", email)
+		case !mayNew:
+			p.note("The domain of %s is not proved for this account; the person keeps their address.", email)
+		default:
+			next.Email = email
+			if err := p.audit("user.email_changed", note{Target: string(id), Detail: map[string]any{"from": u.Email, "to": email}}); err != nil {
+				return err
+			}
+		}
+	}
+	if next == u {
+		return nil
+	}
+	return p.SetUser(id, next.Email, next.Name)
+}
+
+// state makes the person come in or stay out as the document says.
+func (p *provision) state(row table.Pushed) error {
+	if row.Person == "" {
+		return nil
+	}
+	if !row.Document.Active() {
+		if !p.locked {
+			return errNeedsLock
+		}
+		return p.shutOut(row.Person, "inactive")
+	}
+	back, err := p.letIn(row.Person)
+	if err != nil || !back {
+		return err
+	}
+	return p.reconsider(row.Person)
+}
+
+// seal names the connection that shuts somebody out, so that it alone lets them in again.
+func (p *provision) seal() string {
+	_, c := p.where()
+	return account.Actor{Kind: account.ActorConnection, Connection: c}.String()
+}
+
+// shutOut closes a person's place in the account and ends their sessions; whose address is in a domain of the account is disabled
+// everywhere. Roles stay, the owner's seat among them (T-06), and count for nothing meanwhile. Asking twice changes nothing, because
+// identity providers repeat themselves.
+func (p *provision) shutOut(u account.UserID, why string) error {
+	a, _ := p.where()
+	user, found, err := p.User(u)
+	if err != nil || !found {
+		return err
+	}
+	suspended, err := p.Suspend(a, u, p.seal())
+	if err != nil {
+		return err
+	}
+	ended, err := p.EndSessionsIn(a, u)
+	if err != nil {
+		return err
+	}
+	disabled := false
+	if own, err := p.counts(user.Email); err != nil {
+		return err
+	} else if own {
+		if disabled, err = p.Disable(u, p.seal()); err != nil {
+			return err
+		}
+		more, err := p.EndSessionsOfUser(u)
+		if err != nil {
+			return err
+		}
+		ended += more
+	}
+	if !suspended && !disabled && ended == 0 {
+		return nil
+	}
+	p.changed = append(p.changed, fmt.Sprintf("%s was shut out, %d sessions ended", user.Email, ended))
+	return p.audit("user.deactivated", note{Target: string(u), Reason: why, Detail: map[string]any{"sessions": ended, "disabled": disabled}})
+}
+
+// letIn undoes what shutOut did for this connection, and nothing that anybody else did.
+func (p *provision) letIn(u account.UserID) (bool, error) {
+	a, c := p.where()
+	resumed, err := p.Resume(a, u, p.seal())
+	if err != nil {
+		return false, err
+	}
+	enabled, err := p.Enable(u, p.seal())
+	if err != nil || !resumed && !enabled {
+		return false, err
+	}
+	if _, err := p.AddSource(a, u, rules.Sourced{Role: account.Member, Source: account.Source{Kind: account.SourceSCIM, Connection: c, By: p.by.String(), At: p.now}}); err != nil {
+		return false, err
+	}
+	p.changed = append(p.changed, "the person may come in again")
+	return true, p.audit("user.reactivated", note{Target: string(u)})
+}
+
+// regroup follows a changed group: whom it gained or lost, and everybody in it when its value for rules is another one.
+func (p *provision) regroup(before, after table.Pushed, moved []string) error {
+	a, c := p.where()
+	if before.Meets == after.Meets {
+		return p.moved(moved, after.Meets)
+	}
+	if err := p.SawIdPGroups(a, c, []string{after.Meets}, p.now, seenAgain); err != nil {
+		return err
+	}
+	members, err := p.MemberIDs(after)
+	if err != nil {
+		return err
+	}
+	return p.moved(append(moved, members...), before.Meets, after.Meets)
+}
+
+// moved evaluates the active rules anew for the people behind pushed users whose membership in groups with these values changed.
+func (p *provision) moved(ids []string, values ...string) error {
+	if len(ids) == 0 || p.Options.Groups == account.GroupsIgnore {
+		return nil
+	}
+	a, c := p.where()
+	set, err := p.RuleSet(a)
+	if err != nil {
+		return err
+	}
+	active, err := p.l.activeRules(p.Tx, a, set.Revision)
+	if err != nil || !active.index.Reads(c, values...) {
+		return err
+	}
+	slices.Sort(ids)
+	people, err := p.PeopleOf(a, c, slices.Compact(ids))
+	if err != nil {
+		return err
+	}
+	for _, u := range people {
+		if err := p.reconsider(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reconsider gives a person what their groups earn now: those that were pushed, joined with those of their last sign-in.
+func (p *provision) reconsider(u account.UserID) error {
+	a, c := p.where()
+	if pushes, err := p.PushesGroups(a, c); err != nil || !pushes {
+		return err
+	}
+	pushed, _, err := p.PushedGroups(a, c, u)
+	if err != nil {
+		return err
+	}
+	claims, err := p.LastClaims(a, c, u)
+	if err != nil {
+		return err
+	}
+	set, err := p.RuleSet(a)
+	if err != nil {
+		return err
+	}
+	active, err := p.l.activeRules(p.Tx, a, set.Revision)
+	if err != nil {
+		return err
+	}
+	held, err := p.Held(a, u)
+	if err != nil {
+		return err
+	}
+	decision := active.index.Evaluate(c, rules.Merge(claims, pushed, p.Options.Groups))
+	return p.move(u, held, rules.Diff(held, p.Org.ID, isOwner(held, p.Org.ID), decision, c, p.now))
+}
