@@ -18,10 +18,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"golang.org/x/sync/semaphore"
-
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
-	_ "modernc.org/sqlite"             // driver "sqlite"
+	"golang.org/x/sync/semaphore"
+	"modernc.org/sqlite" // driver "sqlite"
 
 	"github.com/drawbridge-id/drawbridge/account"
 )
@@ -94,7 +93,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	// One connection carries the transaction, the other prepares statements (and serves migrations and jobs).
 	write.SetMaxOpenConns(2)
-	if err := write.PingContext(ctx); err != nil {
+	if err := firstContact(ctx, write); err != nil {
 		write.Close()
 		return nil, account.Errorf(account.Unavailable, "The database file %s does not open.", abs).Because(err)
 	}
@@ -111,6 +110,26 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	db.writer = startWriter(write)
 	return db, nil
 }
+
+// firstContact opens the first connection. Two processes that open a new file at once both want to turn it into WAL mode, and
+// there SQLite answers "locked" without waiting for busy_timeout, so the later one asks again.
+func firstContact(ctx context.Context, db *sql.DB) error {
+	const tries, pause = 100, 20 * time.Millisecond
+	for try := 1; ; try++ {
+		err := db.PingContext(ctx)
+		var locked *sqlite.Error
+		if err == nil || try == tries || !errors.As(err, &locked) || locked.Code()&0xff != sqliteBusy {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+const sqliteBusy = 5 // SQLITE_BUSY, the low byte of its extended codes too
 
 // Close waits for the writes under way and closes.
 func (db *DB) Close() error {
