@@ -120,8 +120,9 @@ func refusedAtTheDoor(w *world.World, c *world.Company, owner *world.Browser, us
 		w.Errorf("%s with %v: the page has %d lines, want three", c.Org, broken, lines)
 	}
 	// The provider, its spellings, and who was named: none of it is repeated to whoever sent it (SAML-O1, SAML-E3).
+	shown := volatile.ReplaceAllString(p.Body, "…")
 	for _, s := range []string{w.Sim.BaseURL(), c.IdP.EntityID(), user, strings.TrimSuffix(user, "@"+c.Org+".example"), "evil", "samlp", "sub&#34;"} {
-		if s != "" && strings.Contains(p.Body, s) {
+		if s != "" && strings.Contains(shown, s) {
 			w.Errorf("%s with %v: the page repeats %q:\n%s", c.Org, broken, s, p.Body)
 		}
 	}
@@ -198,7 +199,7 @@ func TestEncryptedResponses(t *testing.T) {
 }
 
 // volatile is what differs between two pages that say the same: ids, dates, tokens.
-var volatile = regexp.MustCompile(`(?:dx|req)_[0-9a-z]{26}`)
+var volatile = regexp.MustCompile(`(?:dx|req|con)_[0-9a-z]{26}`)
 
 // THREAT SAML-S9, SAML-K1, SAML-K3, SAML-A2, SAML-C2, SAML-C4
 func TestSAMLResponsesThatAreOddAndAccepted(t *testing.T) {

@@ -208,6 +208,9 @@ func TestPeopleSignInThroughOIDCProvider(t *testing.T) {
 			"mal":   {"email": "mal@globex.example", "email_verified": true, "groups": []string{"eng"}},
 			"new":   {"email": "new@acme.example", "email_verified": false, "groups": []string{"eng"}},
 		}}, "client_secret: drawbridge-secret")
+		if s := visits(w, c, "alice", "any").Session(); s.Status != 200 { // whom this provider names first has the address
+			w.Errorf("at a new provider Alice is answered %d", s.Status)
+		}
 		for _, who := range []string{"eve", "mal", "new"} { // another subject with Alice's address, another domain, an unproved address
 			if visits(w, c, who, "any").Session().Status != 401 {
 				w.Errorf("%s came in", who)
