@@ -91,7 +91,6 @@ type exchange struct {
 	pusher store.Pusher
 	base   string // the connection's base URL
 	query  url.Values
-	body   []byte
 	line   account.SCIMRequest
 	logged bool // the request log has it with what it changed
 }

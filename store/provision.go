@@ -330,10 +330,7 @@ func later(now, before time.Time) time.Time {
 func (p *provision) tell(before, after table.Pushed, added, removed int) error {
 	kind := strings.ToLower(string(after.Kind))
 	detail := map[string]any{"name": after.Document.Name(after.Kind)}
-	var what []string
-	for _, key := range changedKeys(before.Document, after.Document) {
-		what = append(what, key)
-	}
+	what := changedKeys(before.Document, after.Document)
 	if len(what) > 0 {
 		detail["changed"] = what
 		p.changed = append(p.changed, fmt.Sprintf("%s %q: %s", kind, after.Document.Name(after.Kind), strings.Join(what, ", ")))
