@@ -58,7 +58,7 @@ step "requirements" go run ./test/requirements -quiet
 step "protocols" go run ./test/protocols -quiet
 
 # The house without its test tools and its commands: what runs concurrently in production.
-core=$(go list "${packages[@]}" | grep -v -e /test/ -e /cmd/ || true)
+core=$(go list "${packages[@]}" | grep -v -e '/test$' -e /test/ -e /cmd/ || true)
 if [ -z "$core" ]; then
   skip "race detector" "there are no packages yet"
 elif [ -n "$(lacks gcc)" ]; then
