@@ -221,8 +221,8 @@ func TestACommandBringsTheOldSettingsBack(t *testing.T) {
 		if err != nil || len(keys) != 2 {
 			w.Fatalf("%d keys (%v)", len(keys), err)
 		}
-		sh.run("drawbridge connection rotate-key acme/okta --activate " + id[1]).exits(0)
-		sh.run("drawbridge connection rotate-key acme/okta --drop " + keys[0].ID).exits(0)
+		sh.run("drawbridge connection rotate-key acme/okta --activate=" + id[1]).exits(0)
+		sh.run("drawbridge connection rotate-key acme/okta --drop=" + keys[0].ID).exits(0)
 		if keys, err := w.House.Ledger.SPKeys(w.Context(), acme.Connection.ID); err != nil || len(keys) != 1 || keys[0].ID != id[1] {
 			w.Errorf("keys are %v (%v)", keys, err)
 		}
