@@ -20,22 +20,24 @@ import (
 	"github.com/drawbridge-id/drawbridge/test/world"
 )
 
+// built is the folder that binaries made; empty as long as no story asked for a command.
+var built string
+
 // binaries is where the commands are built, once for all stories.
-var binaries = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "drawbridge-binaries-")
-	if err != nil {
+var binaries = sync.OnceValues(func() (_ string, err error) {
+	if built, err = os.MkdirTemp("", "drawbridge-binaries-"); err != nil {
 		return "", err
 	}
-	if out, err := exec.Command("go", "build", "-o", dir+"/", "../cmd/drawbridge", "../cmd/drawbridge-sim").CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("the commands do not build: %w\n%s", err, out)
+	if out, err := exec.Command("go", "build", "-o", built+"/", "../cmd/drawbridge", "../cmd/drawbridge-sim").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("the commands do not build: %w\n%s", err, out)
 	}
-	return dir, nil
+	return built, nil
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := binaries(); err == nil || dir != "" {
-		_ = os.RemoveAll(dir)
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
