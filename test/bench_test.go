@@ -54,7 +54,7 @@ func share(b *testing.B, n int, do func(i int) error) cost {
 	var wg sync.WaitGroup
 	runtime.GC() // garbage of the preparation is not theirs
 	began, used := time.Now(), processor()
-	for range 8 * runtime.GOMAXPROCS(0) {
+	for range 32 * runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				if err := do(i); err != nil {
