@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func TestGallery(t *testing.T) {
 	dir := os.Getenv("DRAWBRIDGE_GALLERY")
 	if dir == "" {
-		t.Skip("DRAWBRIDGE_GALLERY names no directory")
+		dir = t.TempDir() // nobody wants to look; that all of them can be written is checked all the same
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "static"), 0o755); err != nil {
 		t.Fatal(err)
