@@ -1,12 +1,17 @@
 package account
 
+import "time"
+
 // An Actor is who makes a change happen. Verbs ask it for permission and the audit log names it.
 type Actor struct {
 	Kind       ActorKind
 	User       UserID       // ActorUser
 	Account    AccountID    // ActorUser: the account that their session works in; it acts in no other. Empty: no session
+	Key        KeyID        // ActorUser: the key that spoke for them; empty: a session
 	Connection ConnectionID // ActorConnection
+	Stream     StreamID     // ActorStream
 	Job        string       // ActorSystem: which job or command
+	Received   time.Time    // when the request reached the door; zero: when the verb was called
 	IP         string       // where the request came from, if it was one
 	Request    string       // request id of the outer coat, if any
 }
@@ -18,6 +23,7 @@ type ActorKind string
 const (
 	ActorUser       ActorKind = "user"       // a signed-in person
 	ActorConnection ActorKind = "connection" // an identity provider, through its connection
+	ActorStream     ActorKind = "stream"     // a transmitter of security events
 	ActorOperator   ActorKind = "operator"   // whoever runs this installation, at its console
 	ActorSystem     ActorKind = "system"     // a job of the house
 )
@@ -29,6 +35,8 @@ func (a Actor) String() string {
 		return "user:" + string(a.User)
 	case ActorConnection:
 		return "connection:" + string(a.Connection)
+	case ActorStream:
+		return "stream:" + string(a.Stream)
 	case ActorSystem:
 		return "system:" + a.Job
 	}

@@ -28,12 +28,21 @@ type (
 	SCIMUserID    string // scu_…: a pushed user; who they are here is a UserID
 	SCIMGroupID   string // scg_…
 	SCIMRequestID string // scr_…
+	SCIMClientID  string // scc_…: an OAuth client of a provider that pushes
+
+	KeyID     string // key_…: names a key in lists and logs; it is not the key
+	ReceiptID string // rcp_…: of a removal
+	StreamID  string // str_…: security events that come in
+	EventID   string // evt_…: a security event, of theirs or ours
+	FeedID    string // fed_…: where our own events go: a webhook or an SSF stream
+	ReplicaID string // rep_…: one running process
 )
 
 // idKind lists the prefix of each identifier.
 type idKind interface {
 	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID |
-		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID
+		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID | SCIMClientID |
+		KeyID | ReceiptID | StreamID | EventID | FeedID | ReplicaID
 }
 
 func prefix(id any) string {
@@ -70,6 +79,20 @@ func prefix(id any) string {
 		return "scg_"
 	case SCIMRequestID:
 		return "scr_"
+	case SCIMClientID:
+		return "scc_"
+	case KeyID:
+		return "key_"
+	case ReceiptID:
+		return "rcp_"
+	case StreamID:
+		return "str_"
+	case EventID:
+		return "evt_"
+	case FeedID:
+		return "fed_"
+	case ReplicaID:
+		return "rep_"
 	}
 	panic("account: identifier kind without a prefix")
 }

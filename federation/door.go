@@ -163,12 +163,12 @@ func (d *Door) ended(c account.Connection, o account.Outcome) {
 
 // actor is a connection as the one who makes something happen.
 func actor(ctx context.Context, c account.ConnectionID) account.Actor {
-	return account.Actor{Kind: account.ActorConnection, Connection: c, IP: request.IPString(ctx), Request: request.ID(ctx)}
+	return request.As(ctx, account.Actor{Kind: account.ActorConnection, Connection: c})
 }
 
 // person is a signed-in person as the one who makes something happen.
 func person(ctx context.Context, u account.UserID) account.Actor {
-	return account.Actor{Kind: account.ActorUser, User: u, IP: request.IPString(ctx), Request: request.ID(ctx)}
+	return request.As(ctx, account.Actor{Kind: account.ActorUser, User: u})
 }
 
 // system is a job of the house.

@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/account"
 )
 
 // A Handler answers a request or returns the error that the coat turns into an answer: an
@@ -21,6 +24,7 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 type Facts struct {
 	ID string     // "req_" and a ULID, made by us; quoted by people, found in the log
 	IP netip.Addr // the client; behind a listed proxy what the proxy says, otherwise the peer
+	At time.Time  // when its header had been read
 
 	mu    sync.Mutex
 	notes []slog.Attr
@@ -52,12 +56,15 @@ func IP(ctx context.Context) netip.Addr {
 	return netip.Addr{}
 }
 
-// IPString is IP as text, as an account.Actor and audit lines want it; empty when there is none.
-func IPString(ctx context.Context) string {
-	if ip := IP(ctx); ip.IsValid() {
-		return ip.String()
+// As completes an actor with what is known about the request through which they act: address, id, and when it came to the door.
+func As(ctx context.Context, a account.Actor) account.Actor {
+	if f := facts(ctx); f != nil {
+		a.Request, a.Received = f.ID, f.At
 	}
-	return ""
+	if ip := IP(ctx); ip.IsValid() {
+		a.IP = ip.String()
+	}
+	return a
 }
 
 // Note adds attributes to the one log line of the request. Said twice, the later value counts. The

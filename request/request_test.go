@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/drawbridge-id/drawbridge/account"
 )
 
 func TestNotesOfARequestKeepTheLastValueOfEachName(t *testing.T) {
@@ -19,16 +21,16 @@ func TestNotesOfARequestKeepTheLastValueOfEachName(t *testing.T) {
 	if len(notes) != 2 || notes[0].Key != "connection" || notes[1].Value.String() != "refused" {
 		t.Errorf("notes are %v", notes)
 	}
-	if ID(ctx) != "req_1" || IPString(ctx) != "192.0.2.7" {
-		t.Errorf("id %q, ip %q", ID(ctx), IPString(ctx))
+	if by := As(ctx, account.Actor{Kind: account.ActorOperator}); ID(ctx) != "req_1" || by.IP != "192.0.2.7" || by.Request != "req_1" || by.Kind != account.ActorOperator {
+		t.Errorf("id %q, ip %q", ID(ctx), IP(ctx))
 	}
 }
 
 func TestOutsideOfARequestNothingIsKnownAndNothingBreaks(t *testing.T) {
 	ctx := context.Background()
 	Note(ctx, slog.String("verb", "user.signed_in"))
-	if ID(ctx) != "" || IP(ctx).IsValid() || IPString(ctx) != "" {
-		t.Errorf("id %q, ip %q", ID(ctx), IPString(ctx))
+	if ID(ctx) != "" || IP(ctx).IsValid() || As(ctx, account.Actor{}) != (account.Actor{}) {
+		t.Errorf("id %q, ip %q", ID(ctx), IP(ctx))
 	}
 }
 

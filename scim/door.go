@@ -149,7 +149,7 @@ func (d *Door) admit(ctx context.Context, c account.ConnectionID, r *http.Reques
 }
 
 func (x *exchange) by() account.Actor {
-	return account.Actor{Kind: account.ActorConnection, Connection: x.pusher.Connection, IP: request.IPString(x.r.Context()), Request: request.ID(x.r.Context())}
+	return request.As(x.r.Context(), account.Actor{Kind: account.ActorConnection, Connection: x.pusher.Connection})
 }
 
 // serve finds the endpoint (RFC 7644 §3.2).

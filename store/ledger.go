@@ -26,7 +26,8 @@ type Options struct {
 	Random    io.Reader         // nil: crypto/rand.Reader
 	Log       *slog.Logger      // nil: silent
 	Sessions  SessionLimits
-	FlowAge   time.Duration // how long a started sign-in may take; at most 15 minutes, the default
+	FlowAge   time.Duration         // how long a started sign-in may take; at most 15 minutes, the default
+	Removed   func(account.Receipt) // told of each removal once it is in force everywhere; may be nil
 }
 
 // SessionLimits bound how long a browser stays signed in.
@@ -67,7 +68,8 @@ type Ledger struct {
 	memory
 	newKey func(time.Time) (account.SPKey, error) // newSPKey; tests have it faster
 	heard  func(account.AuditLine)                // told of each audit line, by Apply; may be nil
-	jots   struct {                               // lines of the request log that wait to be written
+	stamps stamps
+	jots   struct { // lines of the request log that wait to be written
 		sync.Mutex
 		lines []jotted
 	}
@@ -80,11 +82,12 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		return nil, account.Errorf(account.Invalid, "The ledger needs a keyring to seal secrets with.").
 			Fix("Make one with drawbridge init, and keep it outside of the database.")
 	}
-	db, err := table.Open(ctx, o.URL)
+	l := &Ledger{opt: o.withDefaults(), memory: newMemory(), newKey: newSPKey}
+	db, err := table.Open(ctx, o.URL, l.now)
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{db: db, opt: o.withDefaults(), memory: newMemory(), newKey: newSPKey}
+	l.db = db
 	l.catalogue.Store(&l.opt.Catalogue)
 	if err = db.Migrate(ctx); err == nil {
 		err = l.checkKeyring(ctx)
@@ -101,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 
 // Close waits for the writes under way.
 func (l *Ledger) Close() error {
-	return errors.Join(l.flushRequests(context.Background()), l.db.Close())
+	return errors.Join(l.flushRequests(context.Background()), l.flushStamps(context.Background()), l.db.Close())
 }
 
 // Ready answers whether the store can serve: reachable and migrated.

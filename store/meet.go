@@ -48,7 +48,7 @@ func (p *provision) personFor(row *table.Pushed, email string) (account.UserID, 
 		p.note("There is no e-mail address, so that this is nobody here.")
 		return "", nil
 	}
-	counts, err := p.counts(email)
+	counts, err := p.hasSay(email)
 	if err != nil {
 		return "", err
 	}
@@ -64,19 +64,13 @@ func (p *provision) personFor(row *table.Pushed, email string) (account.UserID, 
 	return u.ID, p.InsertUser(u)
 }
 
-// counts reports whether the account has a say over an address.
-func (p *provision) counts(email string) (bool, error) {
-	d, found, err := p.HeldDomain(account.EmailDomain(email))
-	return found && d.Account == p.House.Account.ID && d.Counts(), err
-}
-
 // followPush takes over a new address or name, as a sign-in does.
 func (p *provision) followPush(id account.UserID, email, name string) error {
 	u, found, err := p.User(id)
 	if err != nil || !found {
 		return err
 	}
-	mayOld, err := p.counts(u.Email)
+	mayOld, err := p.hasSay(u.Email)
 	if err != nil || !mayOld {
 		return err
 	}
@@ -85,7 +79,7 @@ func (p *provision) followPush(id account.UserID, email, name string) error {
 		next.Name = name
 	}
 	if email != "" && email != u.Email {
-		mayNew, err := p.counts(email)
+		mayNew, err := p.hasSay(email)
 		if err != nil {
 			return err
 		}
@@ -117,77 +111,36 @@ func (p *provision) state(row table.Pushed) error {
 		return nil
 	}
 	if !row.Document.Active() {
-		if !p.locked {
-			return errNeedsLock
-		}
-		return p.shutOut(row.Person, "inactive")
+		return p.leaves(row.Person, "inactive")
 	}
-	back, err := p.letIn(row.Person)
+	a, c := p.where()
+	back, err := p.letIn(row.Person, p.seal())
 	if err != nil || !back {
 		return err
 	}
+	if _, err := p.AddSource(a, row.Person, rules.Sourced{Role: account.Member, Source: account.Source{Kind: account.SourceSCIM, Connection: c, By: p.by.String(), At: p.now}}); err != nil {
+		return err
+	}
+	p.changed = append(p.changed, "the person may come in again")
 	return p.reconsider(row.Person)
+}
+
+// leaves shuts the person behind a pushed user out.
+func (p *provision) leaves(u account.UserID, why string) error {
+	if !p.locked {
+		return errNeedsLock
+	}
+	r, err := p.shutOut(removal{User: u, Source: account.FromSCIM, Why: why, Seal: p.seal()})
+	if err == nil && r.ID != "" {
+		p.changed = append(p.changed, fmt.Sprintf("%s was shut out, %d sessions ended, %d keys revoked", r.Email, r.Sessions, r.Keys))
+	}
+	return err
 }
 
 // seal names the connection that shuts somebody out, so that it alone lets them in again.
 func (p *provision) seal() string {
 	_, c := p.where()
 	return account.Actor{Kind: account.ActorConnection, Connection: c}.String()
-}
-
-// shutOut closes a person's place in the account and ends their sessions; whose address is in a domain of the account is disabled
-// everywhere. Roles stay, the owner's seat among them (T-06), and count for nothing meanwhile. Asking twice changes nothing, because
-// identity providers repeat themselves.
-func (p *provision) shutOut(u account.UserID, why string) error {
-	a, _ := p.where()
-	user, found, err := p.User(u)
-	if err != nil || !found {
-		return err
-	}
-	suspended, err := p.Suspend(a, u, p.seal())
-	if err != nil {
-		return err
-	}
-	ended, err := p.EndSessionsIn(a, u)
-	if err != nil {
-		return err
-	}
-	disabled := false
-	if own, err := p.counts(user.Email); err != nil {
-		return err
-	} else if own {
-		if disabled, err = p.Disable(u, p.seal()); err != nil {
-			return err
-		}
-		more, err := p.EndSessionsOfUser(u)
-		if err != nil {
-			return err
-		}
-		ended += more
-	}
-	if !suspended && !disabled && ended == 0 {
-		return nil
-	}
-	p.changed = append(p.changed, fmt.Sprintf("%s was shut out, %d sessions ended", user.Email, ended))
-	return p.audit("user.deactivated", note{Target: string(u), Reason: why, Detail: map[string]any{"sessions": ended, "disabled": disabled}})
-}
-
-// letIn undoes what shutOut did for this connection, and nothing that anybody else did.
-func (p *provision) letIn(u account.UserID) (bool, error) {
-	a, c := p.where()
-	resumed, err := p.Resume(a, u, p.seal())
-	if err != nil {
-		return false, err
-	}
-	enabled, err := p.Enable(u, p.seal())
-	if err != nil || !resumed && !enabled {
-		return false, err
-	}
-	if _, err := p.AddSource(a, u, rules.Sourced{Role: account.Member, Source: account.Source{Kind: account.SourceSCIM, Connection: c, By: p.by.String(), At: p.now}}); err != nil {
-		return false, err
-	}
-	p.changed = append(p.changed, "the person may come in again")
-	return true, p.audit("user.reactivated", note{Target: string(u)})
 }
 
 // regroup follows a changed group: whom it gained or lost, and everybody in it when its value for rules is another one.

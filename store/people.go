@@ -166,7 +166,7 @@ func (l *Ledger) May(ctx context.Context, a account.AccountID, u account.UserID,
 	return may, err
 }
 
-// SetUserState disables or enables a person everywhere; disabling ends their sessions in the same transaction.
+// SetUserState disables or enables a person everywhere; disabling ends their sessions and keys in the same transaction (M-08).
 // The operator may, and the owners and user admins of the account whose proved domain the address is in; of
 // owners, owners only. Setting the state that is there already changes nothing.
 func (l *Ledger) SetUserState(ctx context.Context, by account.Actor, u account.UserID, s account.UserState) error {
@@ -185,39 +185,65 @@ func (l *Ledger) SetUserState(ctx context.Context, by account.Actor, u account.U
 		if err := l.maySetState(tx, by, user, now); err != nil {
 			return err
 		}
-		accounts, err := tx.AccountsOf(u)
+		hands, err := l.handsOf(tx, by, u, now)
 		if err != nil {
 			return err
-		}
-		for _, a := range accounts { // sign-ins under way end first, so that none of them makes a session afterwards
-			if _, _, err := tx.LockHouse(a); err != nil {
-				return err
-			}
 		}
 		changed, err := tx.SetUserState(u, s)
 		if err != nil || !changed {
 			return err
 		}
-		verb, ended := "user.enabled", int64(0)
 		if s == account.UserActive {
 			// By hand counts more than what a provider said: its suspensions go too (M-11).
 			if err := tx.ResumeAll(u); err != nil {
 				return err
 			}
 		}
-		if s == account.UserDisabled {
-			verb = "user.disabled"
-			if ended, err = tx.EndSessionsOfUser(u); err != nil {
-				return err
+		for _, h := range hands {
+			if s == account.UserActive {
+				err = h.audit("user.enabled", note{Target: string(u)})
+			} else {
+				err = h.disabled(user)
 			}
-		}
-		for _, a := range accounts {
-			if err := l.audit(tx, by, a, verb, note{Target: string(u), Detail: map[string]any{"sessions": ended}}, now); err != nil {
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// handsOf locks every account that a person has a place in, so that sign-ins under way end first and none of them makes a session
+// afterwards. The actor's right was asked before.
+func (l *Ledger) handsOf(tx *table.Tx, by account.Actor, u account.UserID, now time.Time) ([]*hand, error) {
+	accounts, err := tx.AccountsOf(u)
+	if err != nil {
+		return nil, err
+	}
+	var hands []*hand
+	for _, a := range accounts {
+		house, found, err := tx.LockHouse(a)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			hands = append(hands, &hand{Tx: tx, House: house, l: l, by: by, now: now, master: true})
+		}
+	}
+	return hands, nil
+}
+
+// disabled ends in this account what somebody holds who was disabled everywhere (M-08).
+func (h *hand) disabled(u account.User) error {
+	r := h.receiptFor(u, removal{User: u.ID, Source: account.SourceOf(h.by), Why: "user disabled"})
+	r.Disabled = true
+	if err := h.endAll(&r, false); err != nil {
+		return err
+	}
+	if err := h.handOut(r); err != nil {
+		return err
+	}
+	return h.audit("user.disabled", note{Target: string(u.ID), Detail: map[string]any{"sessions": r.Sessions, "keys": r.Keys, "receipt": r.ID}})
 }
 
 // maySetState: a person belongs to the company that owns the domain of their address, whoever else let them in.

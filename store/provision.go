@@ -449,7 +449,7 @@ func (l *Ledger) Deprovision(ctx context.Context, push Push, k directory.Kind, i
 		if row.Person == "" {
 			return nil
 		}
-		if err := p.shutOut(row.Person, "deleted"); err != nil {
+		if err := p.leaves(row.Person, "deleted"); err != nil {
 			return err
 		}
 		return p.DropSourcesOf(a, row.Person, c)

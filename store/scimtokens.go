@@ -3,53 +3,19 @@ package store
 import (
 	"context"
 	"encoding/base64"
-	"hash/crc32"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/keys"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
 
 const (
-	tokenPrefix   = "dbc_" // what secret scanners look for (KEY-1)
-	tokenChars    = 32     // of 62: 190 bits
-	checksumChars = 6
-	base62        = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	tokensAtOnce  = 2 // so that one can be replaced without a gap
-	longestToken  = 5 * 365 * 24 * time.Hour
+	tokensAtOnce = 2 // so that one can be replaced without a gap
+	longestToken = 5 * 365 * 24 * time.Hour
 )
-
-// newToken draws a SCIM token: its prefix, 32 characters of chance, and a checksum over both.
-func (l *Ledger) newToken() string {
-	chance := make([]byte, 0, tokenChars)
-	for len(chance) < tokenChars {
-		for _, b := range []byte(l.random(48)) {
-			// 48 random bytes in base64: letters and digits are taken as they are, which keeps them equally likely.
-			if i := strings.IndexByte(base62, b); i >= 0 && len(chance) < tokenChars {
-				chance = append(chance, b)
-			}
-		}
-	}
-	body := tokenPrefix + string(chance)
-	return body + checksum(body)
-}
-
-func checksum(body string) string {
-	sum := crc32.ChecksumIEEE([]byte(body))
-	out := make([]byte, checksumChars)
-	for i := range out {
-		out[len(out)-1-i] = base62[sum%62]
-		sum /= 62
-	}
-	return string(out)
-}
-
-// spelled reports whether a token is one that could have been made here; a mistyped one never asks the database (N-49).
-func spelled(token string) bool {
-	n := len(tokenPrefix) + tokenChars
-	return len(token) == n+checksumChars && strings.HasPrefix(token, tokenPrefix) && checksum(token[:n]) == token[n:]
-}
 
 // MintSCIMToken makes a token that lets an identity provider push people through a connection. At most two are valid at a time
 // (code token_limit). It is shown this once. Owners and the operator may.
@@ -59,7 +25,7 @@ func (l *Ledger) MintSCIMToken(ctx context.Context, by account.Actor, c account.
 			Fix("A year is usual; have the next one ready before it ends.")
 	}
 	var t account.SCIMToken
-	secret := account.NewSecret(l.newToken())
+	secret := account.NewSecret(keys.Mint(keys.Directory, l.opt.Random))
 	err := l.changeConnection(ctx, by, c, "scim.token_minted", owners, func(h *hand, conn *table.Connection) (*note, error) {
 		living, err := h.SCIMTokens(h.Account.ID, c, h.now)
 		if err != nil {
@@ -70,7 +36,7 @@ func (l *Ledger) MintSCIMToken(ctx context.Context, by account.Actor, c account.
 				Fix("Revoke the one that the provider no longer uses.")
 		}
 		raw := secret.Reveal()
-		t = account.SCIMToken{ID: account.NewID[account.SCIMTokenID](h.now, l.opt.Random), Connection: c, Last4: raw[len(raw)-4:],
+		t = account.SCIMToken{ID: account.NewID[account.SCIMTokenID](h.now, l.opt.Random), Connection: c, Last4: keys.Last4(raw),
 			CreatedAt: h.now, CreatedBy: by.String(), ExpiresAt: h.now.Add(life)}
 		return &note{Target: string(t.ID), Detail: map[string]any{"connection": c, "expires": t.ExpiresAt.Format(time.RFC3339)}},
 			h.InsertSCIMToken(h.Account.ID, t, digest(raw))
@@ -125,7 +91,7 @@ type Pusher = table.Pusher
 func (l *Ledger) Pusher(ctx context.Context, c account.ConnectionID, token account.Secret) (Pusher, error) {
 	refused := account.Errorf(account.Unauthorized, "The token is not a valid one of this connection.").
 		Fix("Mint one for this connection, and give it to the provider as the bearer token.")
-	if !spelled(token.Reveal()) {
+	if !keys.Is(keys.Directory, token.Reveal()) {
 		return Pusher{}, refused
 	}
 	now := l.now()
@@ -211,7 +177,7 @@ func (l *Ledger) flushRequests(ctx context.Context) error {
 	})
 }
 
-// keepRequests writes the request log every few seconds until ctx ends.
+// keepRequests writes the request log, and the last times of receipts, every few seconds until ctx ends.
 func (l *Ledger) keepRequests(ctx context.Context) {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
@@ -220,8 +186,8 @@ func (l *Ledger) keepRequests(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := l.flushRequests(ctx); err != nil && ctx.Err() == nil {
-				l.opt.Log.ErrorContext(ctx, "the SCIM request log could not be written", "error", err)
+			if err := errors.Join(l.flushRequests(ctx), l.flushStamps(ctx)); err != nil && ctx.Err() == nil {
+				l.opt.Log.ErrorContext(ctx, "the SCIM request log or receipts could not be written", "error", err)
 			}
 		}
 	}

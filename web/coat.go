@@ -75,7 +75,7 @@ func New(o Options) *Coat {
 func (c *Coat) Wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := c.opt.Now()
-		facts := &request.Facts{ID: newID(started), IP: clientIP(r, c.opt.Proxies)}
+		facts := &request.Facts{ID: newID(started), IP: clientIP(r, c.opt.Proxies), At: started}
 		client := request.With(r.Context(), facts) // ends when the client goes away
 		ctx, cancel := context.WithTimeout(client, c.opt.Handle)
 		defer cancel()

@@ -84,7 +84,7 @@ func (a *API) signedIn(h huma.API) func(huma.Context, func(huma.Context)) {
 // caller is who makes the request, as verbs want it.
 func caller(ctx context.Context) account.Actor {
 	p, _ := ctx.Value(presenceKey{}).(account.Presence)
-	return account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: p.Account.ID, IP: request.IPString(ctx), Request: request.ID(ctx)}
+	return request.As(ctx, account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: p.Account.ID})
 }
 
 // An OrgPath names the org that an operation works in, by its exact name. It is exported because huma passes over

@@ -126,7 +126,7 @@ func see(w http.ResponseWriter, r *http.Request, to string) error {
 
 // actor is the signed-in person as the one who makes something happen.
 func actor(r *http.Request, p account.Presence) account.Actor {
-	return account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: p.Account.ID, IP: request.IPString(r.Context()), Request: request.ID(r.Context())}
+	return request.As(r.Context(), account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: p.Account.ID})
 }
 
 // who is the top bar.

@@ -29,7 +29,7 @@ func (c *Console) BecomeFirstOwner(w http.ResponseWriter, r *http.Request) error
 		return err // before anything is said about the form
 	}
 	name, email := strings.TrimSpace(r.PostForm.Get("name")), strings.TrimSpace(r.PostForm.Get("email"))
-	by := account.Actor{Kind: account.ActorOperator, IP: request.IPString(r.Context()), Request: request.ID(r.Context())}
+	by := request.As(r.Context(), account.Actor{Kind: account.ActorOperator})
 	s, err := c.ledger.BecomeFirstOwner(r.Context(), by, account.NewSecret(r.PathValue("token")), name, email)
 	var wrong *account.Error
 	if errors.As(err, &wrong) && (wrong.Pointer == "/name" || wrong.Pointer == "/org" || wrong.Pointer == "/email") {

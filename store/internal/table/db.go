@@ -42,14 +42,23 @@ type DB struct {
 	reads   *prepared
 	readers *semaphore.Weighted
 	within  *Tx // see Within
+	now     func() time.Time
 }
 
 // Within is the database as it looks from inside of one of its transactions: what is written and read through it
 // is part of tx, so that several changes become one. tx has to end with the first error that any of them returns.
 func (db *DB) Within(tx *Tx) *DB { return &DB{Dialect: db.Dialect, within: tx} }
 
-// Open connects to "sqlite:PATH" (a file, created when missing) or "postgres://…". It does not migrate.
-func Open(ctx context.Context, rawURL string) (*DB, error) {
+// Open connects to "sqlite:PATH" (a file, created when missing) or "postgres://…". It does not migrate. now is the clock of Settled.
+func Open(ctx context.Context, rawURL string, now func() time.Time) (*DB, error) {
+	db, err := open(ctx, rawURL)
+	if err == nil {
+		db.now = now
+	}
+	return db, err
+}
+
+func open(ctx context.Context, rawURL string) (*DB, error) {
 	switch {
 	case strings.HasPrefix(rawURL, "sqlite:"):
 		return openSQLite(ctx, strings.TrimPrefix(rawURL, "sqlite:"))
@@ -158,6 +167,8 @@ type Tx struct {
 	sql      *sql.Tx // nil in a Look
 	snapshot bool
 	looked   bool // a Look has had its statement
+	shut     []Target
+	settled  []func(committed, everywhere time.Time)
 	// stmt gives a prepared statement, nil where the driver keeps its own.
 	stmt func(query string) (*sql.Stmt, error)
 }
@@ -178,6 +189,19 @@ func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
 	if db.within != nil {
 		return do(db.within)
 	}
+	var last *Tx
+	err := db.write(ctx, func(tx *Tx) error { last = tx; return do(tx) })
+	if err == nil && len(last.settled) > 0 {
+		committed := db.now()
+		everywhere := db.now()
+		for _, f := range last.settled {
+			f(committed, everywhere)
+		}
+	}
+	return err
+}
+
+func (db *DB) write(ctx context.Context, do func(*Tx) error) error {
 	if db.writer != nil {
 		return db.writer.write(ctx, db, do)
 	}

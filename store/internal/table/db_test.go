@@ -14,7 +14,7 @@ import (
 // Concurrent writers share a commit, and one that fails takes nobody with it.
 func TestGroupCommitKeepsEachChangeItsOwn(t *testing.T) {
 	ctx := t.Context()
-	db, err := Open(ctx, "sqlite:"+t.TempDir()+"/a.db")
+	db, err := Open(ctx, "sqlite:"+t.TempDir()+"/a.db", time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestGroupCommitKeepsEachChangeItsOwn(t *testing.T) {
 
 // A reader sees committed rows only and cannot write.
 func TestReadersCannotWrite(t *testing.T) {
-	db, err := Open(context.Background(), "sqlite:"+t.TempDir()+"/a.db")
+	db, err := Open(context.Background(), "sqlite:"+t.TempDir()+"/a.db", time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestReadersCannotWrite(t *testing.T) {
 
 // More readers than connections, each with a statement nobody has prepared yet, all get their turn.
 func TestReadersDoNotWaitForEachOther(t *testing.T) {
-	db, err := Open(t.Context(), "sqlite:"+t.TempDir()+"/a.db")
+	db, err := Open(t.Context(), "sqlite:"+t.TempDir()+"/a.db", time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestReadersDoNotWaitForEachOther(t *testing.T) {
 // A look is one statement, which needs no transaction to see one snapshot; two would see two.
 func TestALookIsOneStatementThatReads(t *testing.T) {
 	looks := func(t *testing.T, url string) {
-		db, err := Open(t.Context(), url)
+		db, err := Open(t.Context(), url, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
