@@ -92,7 +92,13 @@ type exchange struct {
 	base   string // the connection's base URL
 	query  url.Values
 	line   account.SCIMRequest
-	logged bool // the request log has it with what it changed
+	logged bool           // the request log has it with what it changed
+	data   map[string]any // the body of one operation of a bulk request; nil: r's own
+}
+
+// begin begins the line of the request log.
+func (x *exchange) begin(path string) {
+	x.line = account.SCIMRequest{At: x.opt.Now().UTC(), Method: x.r.Method, Path: clipTo(path, 1000), Agent: clipTo(x.r.UserAgent(), 200)}
 }
 
 // Serve answers everything below /scim/{connection}/v2/. Errors are SCIM's, whatever the request asked for.
@@ -100,24 +106,30 @@ func (d *Door) Serve(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	id, _ := account.ParseID[account.ConnectionID](r.PathValue("connection"))
 	x := &exchange{Door: d, w: w, r: r, base: d.opt.PublicURL + "/scim/" + string(id) + "/v2"}
-	x.line = account.SCIMRequest{At: d.opt.Now().UTC(), Method: r.Method, Path: clipTo(strings.TrimPrefix(r.URL.RequestURI(), "/scim/"+string(id)+"/v2"), 1000), Agent: clipTo(r.UserAgent(), 200)}
+	x.begin(strings.TrimPrefix(r.URL.RequestURI(), "/scim/"+string(id)+"/v2"))
 	var err error
 	if x.pusher, err = d.admit(ctx, id, r); err != nil {
 		x.fail(err)
 		return nil
 	}
 	request.Note(ctx, slog.String("connection", string(id)), slog.String("actor", x.by().String()), slog.String("verb", "scim"))
+	x.run()
+	return nil
+}
+
+// run answers a request that was let in, and has it in the request log.
+func (x *exchange) run() {
 	if err := x.serve(); err != nil {
 		x.fail(err)
 	}
 	if x.logged && x.line.Status < 400 {
-		return nil
+		return
 	}
-	x.line.Token, x.line.Took = x.pusher.Token.ID, d.opt.Now().Sub(x.line.At)
-	if err := d.opt.Ledger.JotRequest(ctx, x.pusher, x.line); err != nil {
+	x.line.Token, x.line.Took = x.pusher.Token.ID, x.opt.Now().Sub(x.line.At)
+	ctx := x.r.Context()
+	if err := x.opt.Ledger.JotRequest(ctx, x.pusher, x.line); err != nil {
 		request.Note(ctx, slog.String("error", err.Error()))
 	}
-	return nil
 }
 
 func clipTo(s string, n int) string {
@@ -182,11 +194,15 @@ func (x *exchange) serve() error {
 		return x.discover(rest, nil, resourceTypes(x.base))
 	case "schemas":
 		return x.discover(rest, nil, schemaDocuments(x.base))
-	case "me", "bulk", ".search":
+	case "bulk":
+		if rest == "" {
+			return x.byMethod(map[string]func() error{"POST": x.bulk})
+		}
+	case "me", ".search":
 		// RFC 7644 §3.11: a provider's token stands for no person.
 		return &refusal{status: http.StatusNotImplemented, detail: head + " is not offered here; /ServiceProviderConfig says what is."}
 	}
-	return account.Errorf(account.NotFound, "There is no endpoint /%s.", clip(path)).Fix("Use /Users, /Groups, /ServiceProviderConfig, /ResourceTypes or /Schemas.")
+	return account.Errorf(account.NotFound, "There is no endpoint /%s.", clip(path)).Fix("Use /Users, /Groups, /Bulk, /ServiceProviderConfig, /ResourceTypes or /Schemas.")
 }
 
 func (x *exchange) byMethod(do map[string]func() error) error {
@@ -225,6 +241,10 @@ func (x *exchange) discover(id string, single any, all []any) error {
 
 // message reads a body that is one JSON object, and keeps it for the request log without passwords.
 func (x *exchange) message() (map[string]any, error) {
+	if x.data != nil {
+		x.keep(x.data)
+		return x.data, nil
+	}
 	if ct := x.r.Header.Get("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
 		if err != nil || media != mediaType && media != "application/json" {
@@ -239,10 +259,14 @@ func (x *exchange) message() (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.keep(m)
+	return m, nil
+}
+
+func (x *exchange) keep(m map[string]any) {
 	if raw, err := json.Marshal(redact(m)); err == nil {
 		x.line.Body = clipTo(string(raw), 8000)
 	}
-	return m, nil
 }
 
 func (x *exchange) push() store.Push {

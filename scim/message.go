@@ -16,6 +16,9 @@ const (
 	listURN   = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 	patchURN  = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 	searchURN = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+
+	bulkURN         = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+	bulkResponseURN = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 )
 
 const mostOperations = 1000

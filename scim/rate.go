@@ -36,3 +36,13 @@ func (d *Door) take(c account.ConnectionID) time.Duration {
 	b.left--
 	return 0
 }
+
+// spend takes n more requests out of a connection's bucket, below nothing if need be: the operations of a bulk request count like
+// requests, and those that follow wait for it.
+func (d *Door) spend(c account.ConnectionID, n int) {
+	if b, ok := d.buckets.Get(c); ok {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.left -= float64(n)
+	}
+}

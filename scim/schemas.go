@@ -155,7 +155,7 @@ func serviceProviderConfig(base string) map[string]any {
 	return map[string]any{
 		"schemas":        []string{"urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"},
 		"patch":          yes,
-		"bulk":           map[string]any{"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+		"bulk":           map[string]any{"supported": true, "maxOperations": mostBulk, "maxPayloadSize": Limit},
 		"filter":         map[string]any{"supported": true, "maxResults": longestPage},
 		"changePassword": no,
 		"sort":           yes,
