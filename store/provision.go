@@ -106,6 +106,27 @@ func taken(k directory.Kind, name string) *account.Error {
 	return account.Errorf(account.Conflict, "There is a %s with the %s %q already.", k, what, clip(name, 120)).Coded(directory.CodeUniqueness)
 }
 
+// free asks whether what has to be unique to a resource is nobody else's, and notes what should be.
+func (p *provision) free(k directory.Kind, before, after directory.Document) error {
+	a, c := p.where()
+	if name := after.Name(k); directory.Fold(name) != directory.Fold(before.Name(k)) {
+		if _, found, err := p.PushedNamed(a, c, k, name); err != nil || found {
+			return errors.Join(err, errorIf(found, taken(k, name)))
+		}
+	}
+	if external := after.Text("externalId"); external != "" && external != before.Text("externalId") {
+		id, found, err := p.PushedExternally(a, c, k, external)
+		if err != nil {
+			return err
+		}
+		if found {
+			// RFC 7643 §3.1 leaves it to the client to keep them apart, and Okta's own import does not always.
+			p.note("%s has the externalId %q too; no sign-in is taken for either of them by it.", id, clip(external, 120))
+		}
+	}
+	return nil
+}
+
 // Provision makes a resource that a provider pushes. Conflict with code uniqueness when its name is taken in this connection. A
 // pushed user meets a person: by the subject of their sign-ins, else by their address within the proved domains of the account, else
 // one is made. Who has no address there is kept, and is nobody here.
@@ -114,8 +135,8 @@ func (l *Ledger) Provision(ctx context.Context, push Push, k directory.Kind, in 
 	p, err := l.provision(ctx, push, 201, func(p *provision) error {
 		a, c := p.where()
 		p.notes = slices.Clone(in.Notes)
-		if _, found, err := p.PushedNamed(a, c, k, in.Document.Name(k)); err != nil || found {
-			return errors.Join(err, errorIf(found, taken(k, in.Document.Name(k))))
+		if err := p.free(k, directory.Document{}, in.Document); err != nil {
+			return err
 		}
 		row = table.Pushed{Account: a, Resource: directory.Resource{Kind: k, Connection: c, Document: in.Document.Clone(), Version: 1, Created: p.now, Modified: p.now}}
 		if k == directory.User {
@@ -136,13 +157,19 @@ func (l *Ledger) Provision(ctx context.Context, push Push, k directory.Kind, in 
 			return err
 		}
 		p.changed = append(p.changed, fmt.Sprintf("%s %q was made", strings.ToLower(string(k)), row.Document.Name(k)))
-		if err := p.audit("scim."+strings.ToLower(string(k))+"_created", note{Target: row.ID, Detail: map[string]any{"name": row.Document.Name(k), "user": row.Person}}); err != nil {
+		err := p.audit("scim."+strings.ToLower(string(k))+"_created", note{Target: row.ID, Detail: map[string]any{"name": row.Document.Name(k), "user": row.Person}})
+		if err != nil {
 			return err
 		}
 		if k == directory.Group {
-			return p.newGroup(&row, in.Members)
+			err = p.newGroup(&row, in.Members)
+		} else {
+			err = p.state(row)
 		}
-		return p.state(row)
+		if err != nil {
+			return err
+		}
+		return p.awaited(row)
 	})
 	if err != nil {
 		return Result{}, err
@@ -165,18 +192,11 @@ func (p *provision) newGroup(row *table.Pushed, members []string) error {
 	if err := p.SawIdPGroups(a, c, []string{row.Meets}, p.now, seenAgain); err != nil {
 		return err
 	}
-	added, err := p.AddMembers(*row, members)
+	added, err := p.addMembers(*row, members)
 	if err != nil {
 		return err
 	}
-	p.unknown(len(members) - len(added))
 	return p.moved(added, row.Meets)
-}
-
-func (p *provision) unknown(n int) {
-	if n > 0 {
-		p.note("%d members name nobody of this connection and were left out.", n)
-	}
 }
 
 // settle works out what a sign-in brings for the resource: the subject of a user, the value of a group.
@@ -272,14 +292,11 @@ func (l *Ledger) Amend(ctx context.Context, push Push, k directory.Kind, id stri
 }
 
 func (p *provision) amend(row *table.Pushed, patched directory.Patched) error {
-	a, c := p.where()
 	before := *row
 	row.Document = patched.Document
 	edited := !before.Document.Equal(row.Document)
-	if name := row.Document.Name(row.Kind); edited && directory.Fold(name) != directory.Fold(before.Document.Name(row.Kind)) {
-		if id, found, err := p.PushedNamed(a, c, row.Kind, name); err != nil || found && id != row.ID {
-			return errors.Join(err, errorIf(found, taken(row.Kind, name)))
-		}
+	if err := p.free(row.Kind, before.Document, row.Document); err != nil {
+		return err
 	}
 	if err := p.settle(row); err != nil {
 		return err
@@ -313,9 +330,14 @@ func (p *provision) amend(row *table.Pushed, patched directory.Patched) error {
 		}
 	}
 	if row.Kind == directory.User {
-		return p.state(*row)
+		err = p.state(*row)
+	} else {
+		err = p.regroup(before, *row, append(added, removed...))
 	}
-	return p.regroup(before, *row, append(added, removed...))
+	if err != nil || !edited {
+		return err
+	}
+	return p.awaited(*row)
 }
 
 // later is now, and after what was there, so that lastModified moves with every change.
@@ -356,57 +378,6 @@ func changedKeys(before, after directory.Document) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// moveMembers carries the steps out. What one adds and a later one removes is in both lists, which does no harm.
-func (p *provision) moveMembers(g table.Pushed, steps []directory.MemberStep) (added, removed []string, err error) {
-	for _, s := range steps {
-		var in, out []string
-		switch s.Op {
-		case directory.MembersAdd:
-			in, err = p.AddMembers(g, s.IDs)
-		case directory.MembersRemove:
-			out, err = p.RemoveMembers(g, s.IDs)
-		case directory.MembersSet:
-			in, out, err = p.setMembers(g, s.IDs)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		added, removed = append(added, in...), append(removed, out...)
-	}
-	return added, removed, nil
-}
-
-func (p *provision) setMembers(g table.Pushed, ids []string) (added, removed []string, err error) {
-	have, err := p.MemberIDs(g)
-	if err != nil {
-		return nil, nil, err
-	}
-	wanted := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	var gone []string
-	for _, id := range have {
-		if !wanted[id] {
-			gone = append(gone, id)
-		}
-		delete(wanted, id)
-	}
-	var fresh []string
-	for _, id := range ids {
-		if wanted[id] {
-			fresh = append(fresh, id)
-			delete(wanted, id)
-		}
-	}
-	if removed, err = p.RemoveMembers(g, gone); err != nil {
-		return nil, nil, err
-	}
-	added, err = p.AddMembers(g, fresh)
-	p.unknown(len(fresh) - len(added))
-	return added, removed, err
 }
 
 // Deprovision removes a resource. A user's person is shut out; what they held by this connection goes, what somebody gave by hand

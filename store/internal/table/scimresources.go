@@ -56,6 +56,13 @@ func (tx *Tx) PushedNamed(a account.AccountID, c account.ConnectionID, k directo
 		a, c, k, []byte(directory.Fold(name)))
 }
 
+// PushedExternally finds who has an externalId already.
+func (tx *Tx) PushedExternally(a account.AccountID, c account.ConnectionID, k directory.Kind, external string) (id string, found bool, err error) {
+	return one(tx, scanText, `
+		SELECT id FROM scim_resources WHERE account_id = $1 AND connection_id = $2 AND kind = $3 AND external_key = $4 ORDER BY id LIMIT 1`,
+		a, c, k, []byte(external))
+}
+
 // PushedFor finds the pushed user that stands for a person at a connection.
 func (tx *Tx) PushedFor(a account.AccountID, c account.ConnectionID, u account.UserID) (Pushed, bool, error) {
 	return one(tx, scanPushed, `
@@ -140,6 +147,7 @@ func (tx *Tx) DeletePushed(p Pushed) error {
 	}
 	for _, q := range []string{
 		`DELETE FROM scim_members WHERE account_id = $1 AND connection_id = $2 AND group_id = $3`,
+		`DELETE FROM scim_pending WHERE account_id = $1 AND connection_id = $2 AND group_id = $3`,
 		`DELETE FROM scim_members WHERE account_id = $1 AND connection_id = $2 AND member_id = $3`,
 		`DELETE FROM scim_resources WHERE account_id = $1 AND connection_id = $2 AND id = $3`,
 	} {
@@ -161,15 +169,9 @@ func (tx *Tx) TouchGroupsOf(p Pushed, at time.Time) error {
 }
 
 // AddMembers lists those of ids that exist, and are not the group itself, as members, and says which are new. Ids that name nothing
-// of this connection are left out.
+// of this connection are left out. Existing has been asked for them in the same transaction.
 func (tx *Tx) AddMembers(g Pushed, ids []string) (added []string, err error) {
 	err = inBatches(ids, func(batch []any) error {
-		// In PostgreSQL nobody may delete them meanwhile.
-		if _, err := list(tx, scanText, `
-			SELECT id FROM scim_resources WHERE account_id = $1 AND connection_id = $2 AND id IN (`+places(3, len(batch))+`) ORDER BY id`+tx.lockRows("SHARE"),
-			append([]any{g.Account, g.Connection}, batch...)...); err != nil {
-			return err
-		}
 		more, err := list(tx, scanText, `
 			INSERT INTO scim_members (account_id, connection_id, group_id, member_id, kind)
 			SELECT r.account_id, r.connection_id, $3, r.id, r.kind FROM scim_resources r
@@ -180,6 +182,71 @@ func (tx *Tx) AddMembers(g Pushed, ids []string) (added []string, err error) {
 		return err
 	})
 	return added, err
+}
+
+// Existing are those of ids that name a resource of a connection. Nobody may delete them until the transaction ends.
+func (tx *Tx) Existing(a account.AccountID, c account.ConnectionID, ids []string) (found map[string]bool, err error) {
+	found = make(map[string]bool, len(ids))
+	err = inBatches(ids, func(batch []any) error {
+		some, err := list(tx, scanText, `
+			SELECT id FROM scim_resources WHERE account_id = $1 AND connection_id = $2 AND id IN (`+places(3, len(batch))+`) ORDER BY id`+tx.lockRows("SHARE"), append([]any{a, c}, batch...)...)
+		for _, id := range some {
+			found[id] = true
+		}
+		return err
+	})
+	return found, err
+}
+
+// Called finds the resource that a provider calls by its own name for it: its externalId, else the userName.
+func (tx *Tx) Called(a account.AccountID, c account.ConnectionID, name string) (id string, found bool, err error) {
+	return one(tx, scanText, `
+		SELECT id FROM (
+			SELECT id, 1 AS choice FROM scim_resources
+			 WHERE account_id = $1 AND connection_id = $2 AND external_key = $3
+			 UNION ALL
+			SELECT id, 2 FROM scim_resources WHERE account_id = $1 AND connection_id = $2 AND kind = 'User' AND name_key = $4) AS called
+		 ORDER BY choice, id DESC LIMIT 1`, a, c, []byte(name), []byte(directory.Fold(name)))
+}
+
+// AddPending notes members that are nobody yet.
+func (tx *Tx) AddPending(g Pushed, names []string, at time.Time) error {
+	for _, name := range names {
+		if _, err := tx.exec(`
+			INSERT INTO scim_pending (account_id, connection_id, group_id, member_id, member_key, since) VALUES ($1, $2, $3, $4, $5, $6)
+			    ON CONFLICT (account_id, connection_id, group_id, member_id) DO NOTHING`,
+			g.Account, g.Connection, g.ID, name, []byte(directory.Fold(name)), micros(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DropPending forgets some of those whom a group waits for.
+func (tx *Tx) DropPending(g Pushed, names []string) error {
+	return inBatches(names, func(batch []any) error {
+		_, err := tx.exec(`
+			DELETE FROM scim_pending WHERE account_id = $1 AND connection_id = $2 AND group_id = $3 AND member_id IN (`+places(4, len(batch))+`)`,
+			append([]any{g.Account, g.Connection, g.ID}, batch...)...)
+		return err
+	})
+}
+
+// PendingOf are those whom a group waits for.
+func (tx *Tx) PendingOf(g Pushed) ([]string, error) {
+	return list(tx, scanText, `
+		SELECT member_id FROM scim_pending WHERE account_id = $1 AND connection_id = $2 AND group_id = $3 ORDER BY member_id`, g.Account, g.Connection, g.ID)
+}
+
+// TakePending forgets that groups wait for a resource, by its id, its externalId or its userName, and says which did.
+func (tx *Tx) TakePending(p Pushed) (groups []string, err error) {
+	name := []byte{}
+	if p.Kind == directory.User {
+		name = []byte(directory.Fold(p.Document.Name(p.Kind)))
+	}
+	return list(tx, scanText, `
+		DELETE FROM scim_pending WHERE account_id = $1 AND connection_id = $2 AND (member_id = $3 OR member_id = $4 OR member_key = $5)
+		RETURNING group_id`, p.Account, p.Connection, p.ID, p.Document.Text("externalId"), name)
 }
 
 // RemoveMembers takes members off and says which there were.
@@ -302,14 +369,16 @@ func (tx *Tx) LastClaims(a account.AccountID, c account.ConnectionID, u account.
 }
 
 // KnownByPush finds the person that a pushed user of a connection stands for, by the subject that a sign-in brings. The
-// connection does not know them by a subject of its own yet.
+// connection does not know them by a subject of its own yet. A subject that was pushed for two people tells neither.
 func (tx *Tx) KnownByPush(a account.AccountID, c account.ConnectionID, subject string) (Known, bool, error) {
 	return one(tx, scanKnown, `
 		SELECT u.id, u.email, u.name, u.state, u.created_at, '', '[]', '', COALESCE(t.status, ''), (SELECT count(*) FROM tenancies p WHERE p.user_id = u.id)
 		  FROM scim_resources r
 		  JOIN users u ON u.id = r.user_id
 		  LEFT JOIN tenancies t ON t.account_id = r.account_id AND t.user_id = r.user_id
-		 WHERE r.account_id = $1 AND r.connection_id = $2 AND r.kind = 'User' AND r.meets = $3`, a, c, subject)
+		 WHERE r.account_id = $1 AND r.connection_id = $2 AND r.kind = 'User' AND r.meets = $3
+		   AND NOT EXISTS (SELECT 1 FROM scim_resources d
+			WHERE d.account_id = r.account_id AND d.connection_id = r.connection_id AND d.kind = r.kind AND d.meets = r.meets AND d.id <> r.id AND d.user_id <> '')`, a, c, subject)
 }
 
 // Suspend closes an active place in an account; seal says who did it.
