@@ -50,7 +50,7 @@ var oneRoom = []struct {
 }
 
 // ground is the ground floor: nouns and pure thinking, without I/O and without a clock.
-var ground = []string{"account", "rules", "keys", "shares", "estate", "directory"}
+var ground = []string{"account", "rules", "keys", "shares", "estate", "directory", "strict"}
 
 // doors speak one foreign language each and know nothing of one another.
 var doors = []string{"federation", "scim", "events", "issuer"}
@@ -218,7 +218,9 @@ func TestRoomsThatLeanOnLittle(t *testing.T) {
 		"request":         {},
 		"egress":          {"account"},
 		"federation/saml": {"account"},
-		"federation/oidc": {"account", "egress"},
+		"strict":          {},
+		"published":       {"account", "strict"},
+		"federation/oidc": {"account", "egress", "published", "strict"},
 	}
 	for _, p := range ours {
 		allowed, ok := may[p.room()]

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/published"
 )
 
 // A Callback is what came to a connection's redirect URI (OC §3.1.2.5, RFC 6749 §4.1.2), with the sign-in that it answers. The door
@@ -33,7 +34,7 @@ type judge struct {
 
 	now      time.Time
 	p        *provider
-	keys     *keySet // the one that verified the ID token
+	keys     *published.KeySet // the one that verified the ID token
 	header   object
 	claims   object // of the ID token, from under its signature
 	info     object // userinfo; nil: not asked or not had

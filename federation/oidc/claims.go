@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 // identify turns verified claims into a Login: userinfo for what is missing, then subject, e-mail, groups.
@@ -23,15 +24,15 @@ func (j *judge) identify(ctx context.Context, t tokens) (*account.Login, error) 
 	}
 	login := &account.Login{Connection: j.c.ID, Name: j.name(), IDToken: account.NewSecret(t.id), ReplayUntil: j.expires}
 	digest := sha256.Sum256([]byte(t.id))
-	login.Replay = "id_token:" + rawURL.EncodeToString(digest[:])
+	login.Replay = "id_token:" + strict.RawURL.EncodeToString(digest[:])
 	for _, step := range []func(*account.Login) error{j.subject, j.email} {
 		if err := step(login); err != nil {
 			return nil, err
 		}
 	}
-	login.AuthenticatedAt, _ = numericDate(j.claims["auth_time"])
+	login.AuthenticatedAt, _ = strict.NumericDate(j.claims["auth_time"])
 	login.ProviderSession = sessionOf(j.claims)
-	login.Methods, _ = texts(j.claims["amr"])
+	login.Methods, _ = strict.Texts(j.claims["amr"])
 	if acr := text(j.claims, "acr"); acr != "" {
 		login.Methods = append(login.Methods, acr)
 		j.compareACR(acr)

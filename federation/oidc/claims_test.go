@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 // THREAT OIDC-U1
@@ -293,7 +294,7 @@ func FuzzIDToken(f *testing.F) {
 			seen[g] = true
 		}
 		for name := range o {
-			numericDate(o[name])
+			strict.NumericDate(o[name])
 			looseBool(o[name])
 			spell(name, o[name])
 		}

@@ -26,6 +26,7 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/egress"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 // How we authenticate at the token endpoint (OC §9). none is a public client, which PKCE alone protects.
@@ -155,7 +156,7 @@ func clientAssertion(key account.SPKey, clientID, audience string, algs []string
 	opts := (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", key.ID)
 	if cert, err := account.ParseCertificate(key.Certificate); err == nil {
 		one, two := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw)
-		opts = opts.WithHeader("x5t", rawURL.EncodeToString(one[:])).WithHeader("x5t#S256", rawURL.EncodeToString(two[:]))
+		opts = opts.WithHeader("x5t", strict.RawURL.EncodeToString(one[:])).WithHeader("x5t#S256", strict.RawURL.EncodeToString(two[:]))
 	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: assertionAlg(private, algs), Key: private}, opts)
 	if err != nil {

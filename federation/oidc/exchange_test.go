@@ -14,6 +14,7 @@ import (
 	jose "github.com/go-jose/go-jose/v4"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 func spKey(private crypto.Signer) account.SPKey {
@@ -46,14 +47,14 @@ func TestPrivateKeyJWT(t *testing.T) {
 			first := w.sent.Get("client_assertion")
 			jws := must(jose.ParseSignedCompact(first, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(tc.alg)}))
 			claims := must(readObject(must(jws.Verify(tc.private.Public()))))
-			exp, _ := numericDate(claims["exp"])
+			exp, _ := strict.NumericDate(claims["exp"])
 			if claims["iss"] != clientID || claims["sub"] != clientID || claims["aud"] != w.srv.URL+"/token" || exp.Sub(w.clock) != time.Minute || text(claims, "jti") == "" {
 				t.Errorf("%v", claims)
 			}
 			head := must(tokenHeader(first))
 			cert := must(account.ParseCertificate(w.cb.Key.Certificate))
 			sum := sha1.Sum(cert.Raw)
-			if head["kid"] != "sp-1" || head["typ"] != "JWT" || head["x5t"] != rawURL.EncodeToString(sum[:]) {
+			if head["kid"] != "sp-1" || head["typ"] != "JWT" || head["x5t"] != strict.RawURL.EncodeToString(sum[:]) {
 				t.Errorf("%v", head)
 			}
 			w.login()

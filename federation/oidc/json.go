@@ -1,13 +1,9 @@
 package oidc
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"strings"
+
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 // maxDepth is how deeply a provider's JSON may nest (OIDC-D1).
@@ -16,72 +12,10 @@ const maxDepth = 64
 // object is a JSON object as a provider sent it: numbers are json.Number, arrays []any.
 type object = map[string]any
 
-// readObject reads exactly one JSON object. Unlike encoding/json alone it refuses a repeated member
-// (RFC 7519 §4 leaves the choice; two readers must not see two tokens in one) and bounds the depth.
-func readObject(data []byte) (object, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	first, err := d.Token()
-	if err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if first != json.Delim('{') {
-		return nil, errors.New("not a JSON object")
-	}
-	o, err := readMembers(d, 1)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
-	}
-	return o, nil
-}
+func readObject(data []byte) (object, error) { return strict.Object(data, maxDepth) }
 
-func readMembers(d *json.Decoder, depth int) (object, error) {
-	o := object{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		key, _ := name.(string)
-		if _, twice := o[key]; twice {
-			return nil, fmt.Errorf("member %q is there twice", clip(key, 60))
-		}
-		if o[key], err = readValue(d, depth); err != nil {
-			return nil, err
-		}
-	}
-	_, err := d.Token()
-	return o, err
-}
-
-func readValue(d *json.Decoder, depth int) (any, error) {
-	t, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	open, nested := t.(json.Delim)
-	switch {
-	case !nested:
-		return t, nil
-	case depth >= maxDepth:
-		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
-	case open == '{':
-		return readMembers(d, depth+1)
-	}
-	list := []any{}
-	for d.More() {
-		v, err := readValue(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	_, err = d.Token()
-	return list, err
-}
+// tokenHeader reads the header of a token of at most maxIDToken bytes.
+func tokenHeader(raw string) (object, error) { return strict.JWSHeader(raw, maxIDToken, maxDepth) }
 
 // lookup finds a value by claim name or, when where begins with a slash, by JSON pointer (RFC 6901).
 // A name may hold dots and slashes elsewhere: https://acme.example/groups is a name.
@@ -133,42 +67,5 @@ func index(s string, n int) (int, bool) {
 
 func text(o object, name string) string { s, _ := o[name].(string); return s }
 
-// texts reads a member that is a string or an array of strings, as aud and amr may be; ok is false for
-// every other shape, and for an absent member.
-func texts(v any) (list []string, ok bool) {
-	switch v := v.(type) {
-	case string:
-		return []string{v}, true
-	case []any:
-		for _, e := range v {
-			s, isText := e.(string)
-			if !isText {
-				return nil, false
-			}
-			list = append(list, s)
-		}
-		return list, true
-	}
-	return nil, false
-}
-
 // clip makes a stranger's text fit for a page or a log line: at most n bytes, no control characters.
-func clip(s string, n int) string {
-	cut := len(s) > n
-	if cut {
-		s = s[:n]
-	}
-	s = strings.Map(func(r rune) rune {
-		if r < 0x20 || (r >= 0x7f && r < 0xa0) || r == '\u2028' || r == '\u2029' || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
-	if cut {
-		s += "…"
-	}
-	return s
-}
-
-// rawURL is base64url without padding, as JOSE writes it (RFC 7515 §2).
-var rawURL = base64.RawURLEncoding.Strict()
+func clip(s string, n int) string { return strict.Clip(s, n) }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/published"
 )
 
 // THREAT OIDC-K1
@@ -45,12 +46,12 @@ func TestWeakKeysVerifyNothing(t *testing.T) {
 func TestOneFetchServesWhoeverSawTheOldValue(t *testing.T) {
 	w := newWorld(t, account.KindGeneric)
 	n := 0
-	d := newDocument(w.now, time.Hour, func(context.Context) (int, error) { n++; return n, nil })
+	d := published.NewDocument(w.now, time.Hour, func(context.Context) (int, error) { n++; return n, nil })
 	for _, tc := range []struct {
 		seen uint64
 		want int
 	}{{0, 1}, {0, 1}, {1, 2}, {0, 2}, {1, 2}, {2, 3}} {
-		if v, _, err := d.renew(t.Context(), tc.seen, 0); v != tc.want || err != nil {
+		if v, _, err := d.Renew(t.Context(), tc.seen, 0); v != tc.want || err != nil {
 			t.Errorf("seen %d: %d, want %d (%v)", tc.seen, v, tc.want, err)
 		}
 	}
@@ -168,14 +169,14 @@ func TestKeyFloodCostsFewFetches(t *testing.T) {
 		}()
 	}
 	wg.Wait()
-	if n := w.count("/jwks"); n > fetchBurst-fetchSpare {
+	if n := w.count("/jwks"); n > published.Burst-published.Spare {
 		t.Errorf("%d fetches at the door where anybody may knock", n)
 	}
 	for i := range 200 {
 		w.signer = key{fmt.Sprint("unknown-", i), "RS256", rsaTwo()}
 		w.refused("key_unknown")
 	}
-	if n := w.count("/jwks"); n > fetchBurst {
+	if n := w.count("/jwks"); n > published.Burst {
 		t.Errorf("%d fetches in an instant", n)
 	}
 	w.turn(time.Minute)
@@ -200,7 +201,7 @@ func TestBadKeyIsRemembered(t *testing.T) {
 		t.Errorf("%d fetches for one unknown key", n)
 	}
 	w.keys = []key{keyOne(), w.signer} // published late
-	w.turn(absent + time.Second)
+	w.turn(published.Absent + time.Second)
 	w.login()
 	w.signer = key{"key-1", "RS256", rsaTwo()}
 	for range 10 {
@@ -263,7 +264,7 @@ func TestAgeingSetIsRenewedBehindThePersonsBack(t *testing.T) {
 func TestKeySetIsBounded(t *testing.T) {
 	w := newWorld(t, account.KindGeneric)
 	var many []any
-	for i := range maxKeyCount + 1 {
+	for i := range published.MaxKeys + 1 {
 		many = append(many, key{fmt.Sprint(i), "ES256", ecOne()}.jwk())
 	}
 	w.jwks = func() any { return map[string]any{"keys": many} }
@@ -298,11 +299,11 @@ func FuzzJWKS(f *testing.F) {
 	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB","use":"sig"}]}`))
 	f.Add(bytes.Repeat([]byte("["), 2000))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		keys, err := readKeys(body)
+		keys, err := published.ReadKeys(body)
 		if (err == nil) == (len(keys) == 0) {
 			t.Fatalf("%d keys, %v", len(keys), err)
 		}
-		if len(keys) > maxKeyCount {
+		if len(keys) > published.MaxKeys {
 			t.Fatal("too many keys")
 		}
 		for _, k := range keys {
@@ -310,7 +311,7 @@ func FuzzJWKS(f *testing.F) {
 				t.Fatalf("unfit key %+v", k)
 			}
 			for _, alg := range []string{"HS256", "none", ""} {
-				if fits(k, alg) {
+				if published.Fits(k, alg) {
 					t.Fatalf("a key fits %q", alg)
 				}
 			}

@@ -11,6 +11,8 @@ import (
 	goidc "github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/published"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 const (
@@ -69,7 +71,7 @@ func (rp *RP) logoutClaims(ctx context.Context, o account.OIDCSettings, p *provi
 		return nil, refuseLogout("algorithm", "The logout token's algorithm is not accepted.", nil)
 	}
 	// Anybody may knock here: leave part of the fetch budget to people who are signing in (OIDC-K4).
-	pin := rp.pin(p, allowed, fetchSpare)
+	pin := rp.pin(p, allowed, published.Spare)
 	now := rp.now()
 	v := goidc.NewVerifier(o.Issuer, pin, &goidc.Config{ClientID: o.ClientID, SupportedSigningAlgs: allowed, Now: func() time.Time { return now }})
 	_, err = v.VerifyLogout(ctx, token)
@@ -92,9 +94,9 @@ func (rp *RP) logoutClaims(ctx context.Context, o account.OIDCSettings, p *provi
 // readLogout makes the checks of §2.6 again in our own words, as token.go does for ID tokens.
 func (rp *RP) readLogout(s account.Settings, claims object) (LogoutToken, error) {
 	o, now := *s.OIDC, rp.now()
-	exp, okExp := numericDate(claims["exp"])
-	iat, okIat := numericDate(claims["iat"])
-	aud, _ := texts(claims["aud"])
+	exp, okExp := strict.NumericDate(claims["exp"])
+	iat, okIat := strict.NumericDate(claims["iat"])
+	aud, _ := strict.Texts(claims["aud"])
 	events, _ := claims["events"].(object)
 	event, isEvent := events[logoutEvent].(object)
 	_, nonce := claims["nonce"]

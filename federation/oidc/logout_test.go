@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 func (w *world) logoutClaims(pairs ...any) map[string]any {
@@ -85,7 +86,7 @@ func TestLogoutTokensAreChecked(t *testing.T) {
 		"forged":           {sign(rsaTwo(), "RS256", map[string]any{"kid": "key-1"}, w.logoutClaims()), "signature"},
 		"unknown key":      {sign(rsaTwo(), "RS256", map[string]any{"kid": "ghost"}, w.logoutClaims()), "signature"},
 		"HS256":            {sign([]byte(strings.Repeat("k", 32)), "HS256", map[string]any{"kid": "key-1"}, w.logoutClaims()), "algorithm"},
-		"none":             {"eyJhbGciOiJub25lIn0." + rawURL.EncodeToString([]byte(`{}`)) + ".", "algorithm"},
+		"none":             {"eyJhbGciOiJub25lIn0." + strict.RawURL.EncodeToString([]byte(`{}`)) + ".", "algorithm"},
 		"not a token":      {"hello", "form"},
 		"nothing":          {"", "form"},
 		"too long":         {strings.Repeat("x", maxIDToken+1), "form"},

@@ -17,6 +17,8 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/egress"
+	"github.com/drawbridge-id/drawbridge/published"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 // Options are what a relying party takes from outside. Only Client is needed.
@@ -43,8 +45,8 @@ type RP struct {
 	pause  func(context.Context, time.Duration) error // waits before a retry that a directory asked for
 
 	mu        sync.Mutex // makes get-or-add on the caches one step
-	providers *lru.Cache[string, *document[*provider]]
-	keys      *lru.Cache[string, *keySet]
+	providers *lru.Cache[string, *published.Document[*provider]]
+	keys      *lru.Cache[string, *published.KeySet]
 	methods   *lru.Cache[string, string]        // issuer and client id: the client authentication to use
 	apps      *lru.Cache[string, directoryPass] // access tokens of our own, for Graph
 }
@@ -70,8 +72,8 @@ func New(o Options) *RP {
 	if o.Providers <= 0 {
 		o.Providers = 4096
 	}
-	rp.providers = newLRU[*document[*provider]](o.Providers)
-	rp.keys = newLRU[*keySet](o.Providers)
+	rp.providers = newLRU[*published.Document[*provider]](o.Providers)
+	rp.keys = newLRU[*published.KeySet](o.Providers)
 	rp.methods = newLRU[string](o.Providers)
 	rp.apps = newLRU[directoryPass](o.Providers)
 	return rp
@@ -156,13 +158,13 @@ func (rp *RP) provider(ctx context.Context, s account.OIDCSettings, appID string
 	rp.mu.Lock()
 	doc, ok := rp.providers.Get(name)
 	if !ok {
-		doc = newDocument(rp.now, rp.keyAge, func(ctx context.Context) (*provider, error) {
+		doc = published.NewDocument(rp.now, rp.keyAge, func(ctx context.Context) (*provider, error) {
 			return rp.fetchProvider(ctx, s.Issuer, s.EntraTenant, appID)
 		})
 		rp.providers.Add(name, doc)
 	}
 	rp.mu.Unlock()
-	p, _, err := doc.get(ctx)
+	p, _, err := doc.Get(ctx)
 	return p, err
 }
 
@@ -206,12 +208,12 @@ func readProvider(doc object, issuer, tenant string) (*provider, error) {
 		JWKSURL:               text(doc, "jwks_uri"),
 		EndSessionEndpoint:    text(doc, "end_session_endpoint"),
 	}}
-	p.AuthMethods, _ = texts(doc["token_endpoint_auth_methods_supported"])
-	p.Algorithms, _ = texts(doc["id_token_signing_alg_values_supported"])
-	p.assertionAlgs, _ = texts(doc["token_endpoint_auth_signing_alg_values_supported"])
-	p.ResponseModes, _ = texts(doc["response_modes_supported"])
-	p.Scopes, _ = texts(doc["scopes_supported"])
-	p.Claims, _ = texts(doc["claims_supported"])
+	p.AuthMethods, _ = strict.Texts(doc["token_endpoint_auth_methods_supported"])
+	p.Algorithms, _ = strict.Texts(doc["id_token_signing_alg_values_supported"])
+	p.assertionAlgs, _ = strict.Texts(doc["token_endpoint_auth_signing_alg_values_supported"])
+	p.ResponseModes, _ = strict.Texts(doc["response_modes_supported"])
+	p.Scopes, _ = strict.Texts(doc["scopes_supported"])
+	p.Claims, _ = strict.Texts(doc["claims_supported"])
 	p.IssParameter, _ = doc["authorization_response_iss_parameter_supported"].(bool)
 	p.BackchannelLogout, _ = doc["backchannel_logout_supported"].(bool)
 	for _, e := range []struct {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +15,8 @@ import (
 	jose "github.com/go-jose/go-jose/v4"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/published"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 const (
@@ -77,38 +78,6 @@ func (j *judge) readHeader(raw string) error {
 	return nil
 }
 
-// tokenHeader reads the header of a compact JWS of three parts (RFC 7515 §7.1); the JSON forms are refused.
-func tokenHeader(raw string) (object, error) {
-	switch {
-	case len(raw) > maxIDToken:
-		return nil, fmt.Errorf("%d bytes, more than %d", len(raw), maxIDToken)
-	case strings.HasPrefix(strings.TrimSpace(raw), "{"):
-		return nil, errors.New("a JWS in JSON form")
-	case strings.Count(raw, ".") != 2:
-		return nil, fmt.Errorf("%d parts", strings.Count(raw, ".")+1)
-	}
-	parts := strings.Split(raw, ".")
-	if len(parts[0]) > 16<<10 {
-		return nil, errors.New("a header of more than 16 kB")
-	}
-	var data []byte
-	for i, part := range parts {
-		// One spelling only, so that one token has one digest: Go's decoder skips line ends even when strict.
-		decoded, err := rawURL.DecodeString(part)
-		if err != nil || rawURL.EncodedLen(len(decoded)) != len(part) {
-			return nil, errors.New("a part that is not base64url")
-		}
-		if i == 0 {
-			data = decoded
-		}
-	}
-	header, err := readObject(data)
-	if err != nil {
-		return nil, fmt.Errorf("a header that is no JSON object (%s)", clip(err.Error(), 100))
-	}
-	return header, nil
-}
-
 // allowedAlgorithms is the connection's list, or ours, cut down to what the provider announces.
 func allowedAlgorithms(o account.OIDCSettings, p *provider) []string {
 	list := o.Algorithms
@@ -128,7 +97,7 @@ func allowedAlgorithms(o account.OIDCSettings, p *provider) []string {
 func (j *judge) signature(ctx context.Context, raw string) (libraryErr, err error) {
 	pin, libraryErr := j.rp.verifyToken(ctx, j.o, j.p, raw, j.now, 0)
 	ownKeys := false
-	if pin.payload == nil && errors.Is(pin.err, errUnknownKey) && j.s.Kind == account.KindEntra {
+	if pin.payload == nil && errors.Is(pin.err, published.ErrUnknownKey) && j.s.Kind == account.KindEntra {
 		// An application with custom claims has signing keys of its own, which only a discovery document asked
 		// for with its id leads to.
 		if app, appErr := j.rp.provider(ctx, j.o, j.o.ClientID); appErr == nil && app.JWKSURL != j.p.JWKSURL {
@@ -182,39 +151,25 @@ func (j *judge) keyError(err error) error {
 	switch {
 	case errors.As(err, &e):
 		return j.because(err, check(account.StepSignature, "keys_unavailable", "The provider's keys can be read", j.p.JWKSURL, e.Message, fixes(or(e.Help, "Check that the provider is up, then try again."))))
-	case errors.Is(err, errUnknownKey):
+	case errors.Is(err, published.ErrUnknownKey):
 		return j.because(err, check(account.StepSignature, "key_unknown", "The key is one that the provider publishes", "a key in "+j.p.JWKSURL, "key id "+kid,
 			fixes("The provider signs with a key that it does not publish. Wait for its key rotation to finish, or check that the issuer is the right one.",
 				account.KindOkta, "Check that the issuer is that of the authorization server which makes the token: org and custom servers have different keys.")))
-	case errors.Is(err, errNoFittingKey):
+	case errors.Is(err, published.ErrNoFittingKey):
 		return j.because(err, check(account.StepSignature, "key_mismatch", "The key is of the kind that the algorithm needs", "a signing key for "+text(j.header, "alg"), "key id "+kid, fixes("Set the provider to an algorithm that its published key is for.")))
 	}
 	return j.because(err, check(account.StepSignature, "signature", "The signature verifies", "a signature by the provider's key", "one that does not verify, key id "+kid, fixes("The token was changed on its way, or another provider signed it. Check that the issuer is the right one.")))
-}
-
-// numericDate reads a time in seconds (RFC 7519 §2). ok is false for anything but a number in a sensible
-// range; texts that look like numbers are refused, which go-oidc lets pass.
-func numericDate(v any) (time.Time, bool) {
-	n, isNumber := v.(json.Number)
-	if !isNumber {
-		return time.Time{}, false
-	}
-	f, err := n.Float64()
-	if err != nil || f < 0 || f > 253402300799 { // up to the year 9999
-		return time.Time{}, false
-	}
-	return time.Unix(int64(f), 0), true
 }
 
 // checkTimes reads exp, nbf and iat (RFC 7519 §4.1.4, §4.1.5, §4.1.6).
 func (j *judge) checkTimes() error {
 	now, leeway := j.now, j.rp.leeway
 	clocks := fixes(fmt.Sprintf("Compare the clocks of the provider and of this installation; %s of difference are accepted.", leeway))
-	exp, ok := numericDate(j.claims["exp"])
+	exp, ok := strict.NumericDate(j.claims["exp"])
 	if !ok || exp.Sub(now) > maxLife {
 		return j.fail(check(account.StepTimes, "expiry_missing", "The token says how long it is good", "exp, a number of seconds", clip(fmt.Sprint(j.claims["exp"]), 40), fixes("The provider has to send exp as a number.")))
 	}
-	iat, ok := numericDate(j.claims["iat"])
+	iat, ok := strict.NumericDate(j.claims["iat"])
 	if !ok {
 		return j.fail(check(account.StepTimes, "issued_missing", "The token says when it was made", "iat, a number of seconds", clip(fmt.Sprint(j.claims["iat"]), 40), fixes("The provider has to send iat as a number.")))
 	}
@@ -228,7 +183,7 @@ func (j *judge) checkTimes() error {
 		return j.fail(check(account.StepTimes, "issued_long_ago", "The token was made for this sign-in", "iat after "+stamp(now.Add(-maxIssued)), stamp(iat), clocks))
 	}
 	if v, has := j.claims["nbf"]; has {
-		if nbf, ok := numericDate(v); !ok || nbf.After(now.Add(leeway)) {
+		if nbf, ok := strict.NumericDate(v); !ok || nbf.After(now.Add(leeway)) {
 			return j.fail(check(account.StepTimes, "not_yet", "The token is good already", "nbf by "+stamp(now.Add(leeway)), clip(fmt.Sprint(v), 40), clocks))
 		}
 	}
@@ -248,7 +203,7 @@ func (j *judge) checkAuthTime() error {
 	if j.o.MaxAge <= 0 {
 		return nil
 	}
-	at, ok := numericDate(j.claims["auth_time"])
+	at, ok := strict.NumericDate(j.claims["auth_time"])
 	if ok && !at.Before(j.now.Add(-j.o.MaxAge-j.rp.leeway)) && !at.After(j.now.Add(j.rp.leeway)) {
 		return nil
 	}
@@ -264,7 +219,7 @@ func (j *judge) checkAudience() error {
 				account.KindEntra, "Version 1 and 2 issuers differ: use https://login.microsoftonline.com/{tenant id}/v2.0.",
 				account.KindOkta, "Sign On > OpenID Connect ID Token > Issuer; a custom server has its own, ending in /oauth2/….")))
 	}
-	aud, ok := texts(j.claims["aud"])
+	aud, ok := strict.Texts(j.claims["aud"])
 	if !ok || !slices.Contains(aud, j.o.ClientID) {
 		return j.fail(check(account.StepAudience, "audience", "The token is for this connection", j.o.ClientID, clip(fmt.Sprint(j.claims["aud"]), 200),
 			fixes("Set the connection's client id to that of the application in your provider.",
@@ -319,7 +274,7 @@ func halfHash(alg, value string) string {
 		s := sha256.Sum256([]byte(value))
 		sum = s[:]
 	}
-	return rawURL.EncodeToString(sum[:len(sum)/2])
+	return strict.RawURL.EncodeToString(sum[:len(sum)/2])
 }
 
 // checkTenant pins Entra's tenant and Google's customer (OIDC-X1).

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/published"
 )
 
 // THREAT OIDC-T1
@@ -522,8 +523,8 @@ func TestPanicBecomesARefusal(t *testing.T) {
 	w = newWorld(t, account.KindGeneric)
 	w.rp.keys = nil
 	w.refused("internal")
-	d := newDocument(w.now, time.Hour, func(context.Context) (int, error) { panic("a stranger's bytes") })
-	if _, _, err := d.get(t.Context()); account.KindOf(err) != account.Invalid {
+	d := published.NewDocument(w.now, time.Hour, func(context.Context) (int, error) { panic("a stranger's bytes") })
+	if _, _, err := d.Get(t.Context()); account.KindOf(err) != account.Invalid {
 		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/egress"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 // askUserinfo fills j.info when the connection wants it (OC §5.3). A provider that does not answer costs the
@@ -102,13 +103,13 @@ func (j *judge) signedUserinfo(ctx context.Context, raw string) (object, *accoun
 	if err != nil {
 		return refuse("its claims cannot be read", err)
 	}
-	aud, _ := texts(info["aud"])
+	aud, _ := strict.Texts(info["aud"])
 	_, events := info["events"]
 	if text(info, "iss") != j.o.Issuer || !slices.Contains(aud, j.o.ClientID) || events {
 		return refuse("it is from somebody else or for somebody else", nil)
 	}
 	if exp, has := info["exp"]; has {
-		if t, ok := numericDate(exp); !ok || !t.After(j.now) {
+		if t, ok := strict.NumericDate(exp); !ok || !t.After(j.now) {
 			return refuse("it has expired", nil)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/strict"
 )
 
 // view collects what an administrator may see of an exchange: everything decoded, nothing that opens a
@@ -53,7 +54,7 @@ func (v *view) claims(c object) { v.Claims, v.payload = withoutSecrets(c), "" }
 
 func (v *view) unverified() {
 	v.Note = "not verified: these claims are what was received and count for nothing"
-	if data, err := rawURL.DecodeString(v.payload); err == nil {
+	if data, err := strict.RawURL.DecodeString(v.payload); err == nil {
 		if o, err := readObject(data); err == nil {
 			v.Claims = withoutSecrets(o)
 		}

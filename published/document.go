@@ -1,4 +1,7 @@
-package oidc
+// Package published keeps what others publish at a URL and change when they like: documents, above all JSON Web
+// Key Sets (RFC 7517). It decides when to fetch again, how often a stranger can make us knock, and how long an
+// outage is lived through. What is fetched and how is the caller's.
+package published
 
 import (
 	"context"
@@ -15,18 +18,18 @@ import (
 
 // The bounds of fetching one document of a provider (OIDC-K4): ten a minute on average, five at once.
 const (
-	fetchEvery = 6 * time.Second
-	fetchBurst = 5
-	// fetchSpare is what a caller whom anybody may be cannot use up.
-	fetchSpare = 2
-	// keepLastGood bounds how long an outage of the provider leaves an old document in force.
-	keepLastGood = 24 * time.Hour
+	Every = 6 * time.Second
+	Burst = 5
+	// Spare is what a caller whom anybody may be cannot use up.
+	Spare = 2
+	// KeepLastGood bounds how long an outage of the provider leaves an old document in force.
+	KeepLastGood = 24 * time.Hour
 )
 
-// document is one thing of a provider that is fetched when first needed, again at an age, and at
+// Document is one thing of a provider that is fetched when first needed, again at an age, and at
 // once when somebody shows that it is out of date. Concurrent callers share one fetch. After a failed
-// fetch the last good value stays, for at most keepLastGood.
-type document[T any] struct {
+// fetch the last good value stays, for at most KeepLastGood.
+type Document[T any] struct {
 	load func(context.Context) (T, error)
 	now  func() time.Time
 	age  time.Duration
@@ -41,31 +44,32 @@ type document[T any] struct {
 	budget *rate.Limiter
 }
 
-func newDocument[T any](now func() time.Time, age time.Duration, load func(context.Context) (T, error)) *document[T] {
-	return &document[T]{load: load, now: now, age: age, budget: rate.NewLimiter(rate.Every(fetchEvery), fetchBurst)}
+// NewDocument makes one that load fetches, at the latest when it is age old.
+func NewDocument[T any](now func() time.Time, age time.Duration, load func(context.Context) (T, error)) *Document[T] {
+	return &Document[T]{load: load, now: now, age: age, budget: rate.NewLimiter(rate.Every(Every), Burst)}
 }
 
-// get is the value with its generation, fetched first when there is none or it is too old.
-func (d *document[T]) get(ctx context.Context) (T, uint64, error) {
+// Get is the value with its generation, fetched first when there is none or it is too old.
+func (d *Document[T]) Get(ctx context.Context) (T, uint64, error) {
 	d.mu.Lock()
 	value, gen, now := d.value, d.gen, d.now()
 	old, ageing := now.Sub(d.at) >= d.age, now.After(d.soon)
 	if ageing {
-		d.soon = now.Add(fetchEvery) // one of those who come by is enough
+		d.soon = now.Add(Every) // one of those who come by is enough
 	}
 	d.mu.Unlock()
 	switch {
 	case gen == 0 || old:
-		return d.renew(ctx, gen, 0)
+		return d.Renew(ctx, gen, 0)
 	case ageing:
-		go func() { _, _, _ = d.renew(context.WithoutCancel(ctx), gen, fetchSpare) }()
+		go func() { _, _, _ = d.Renew(context.WithoutCancel(ctx), gen, Spare) }()
 	}
 	return value, gen, nil
 }
 
-// renew fetches unless somebody else already has since generation seen, and leaves spare fetches of
+// Renew fetches unless somebody else already has since generation seen, and leaves spare fetches of
 // the budget untouched. When it cannot fetch, the last good value is the answer as long as it holds.
-func (d *document[T]) renew(ctx context.Context, seen uint64, spare float64) (T, uint64, error) {
+func (d *Document[T]) Renew(ctx context.Context, seen uint64, spare float64) (T, uint64, error) {
 	// One flight per generation: who saw the newest value must not be handed a flight that stops at
 	// once because it started from an older one.
 	result := d.flight.DoChan(fmt.Sprint(seen, spare), func() (any, error) {
@@ -80,14 +84,14 @@ func (d *document[T]) renew(ctx context.Context, seen uint64, spare float64) (T,
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.gen == 0 || d.now().Sub(d.at) > max(keepLastGood, d.age) {
+	if d.gen == 0 || d.now().Sub(d.at) > max(KeepLastGood, d.age) {
 		var none T
 		return none, 0, d.failed
 	}
 	return d.value, d.gen, nil
 }
 
-func (d *document[T]) fetch(ctx context.Context, seen uint64, spare float64) {
+func (d *Document[T]) fetch(ctx context.Context, seen uint64, spare float64) {
 	d.mu.Lock()
 	now := d.now()
 	if d.gen > seen {
@@ -120,7 +124,7 @@ func (d *document[T]) fetch(ctx context.Context, seen uint64, spare float64) {
 }
 
 // loadSafely turns a panic over a stranger's bytes into an error (G-3): here it would end the process.
-func (d *document[T]) loadSafely(ctx context.Context) (value T, err error) {
+func (d *Document[T]) loadSafely(ctx context.Context) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = account.Errorf(account.Invalid, "The provider's document cannot be read.").Because(fmt.Errorf("panic: %v", p))
