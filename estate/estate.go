@@ -68,6 +68,7 @@ type Connection struct {
 	Which    account.Which
 	Settings account.Settings
 	SPKeys   []account.SPKey // ours to use; empty: the ledger makes one
+	SCIM     *SCIM           // nil: left alone
 
 	// Metadata of a SAML provider that Resolve still has to read, as a document or by address; both are
 	// empty afterwards and Settings are complete.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/estate"
+	"github.com/drawbridge-id/drawbridge/keys"
 )
 
 const examples = "../docs/examples"
@@ -54,11 +55,18 @@ func readExample(name string) ([]byte, error) {
 		return keyPair()[1], nil
 	case "entra-client-secret.txt":
 		return []byte("the value\n"), nil
+	case "entra-scim-token.txt":
+		return []byte(keys.Mint(keys.Directory, rand.Reader) + "\n"), nil
 	}
 	return os.ReadFile(filepath.Join(examples, name))
 }
 
-func environment(name string) string { return "value of " + name }
+func environment(name string) string {
+	if strings.HasSuffix(name, "SCIM_TOKEN") {
+		return keys.Mint(keys.Directory, rand.Reader)
+	}
+	return "value of " + name
+}
 
 // readMetadata reads just enough metadata for these tests; the product's own reading is the SAML room's.
 func readMetadata(doc []byte) (account.SAMLSettings, error) {
@@ -173,6 +181,9 @@ func TestTheExamplesSayWhatTheyAreThereFor(t *testing.T) {
 	}
 	if d := okta.Domains[0]; !d.Proved || !d.CutOver || d.Connection != "okta" {
 		t.Errorf("domain %+v", d)
+	}
+	if s := entra.Connections[0].SCIM; s == nil || s.Options != account.DefaultSCIMOptions || len(s.Tokens) != 1 || s.Tokens[0].Token.IsZero() {
+		t.Errorf("Entra pushes by %+v", s)
 	}
 	google := parse("google-oidc.yaml")
 	if p := google.People[1]; p.AccountRole != account.Admin || len(p.Teams["research"]) != 1 {

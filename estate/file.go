@@ -66,6 +66,7 @@ type connectionSection struct {
 	SPKeys        []spKeySection `yaml:"sp_keys"`
 	SAML          *samlSection   `yaml:"saml"`
 	OIDC          *oidcSection   `yaml:"oidc"`
+	SCIM          *scimSection   `yaml:"scim"`
 }
 
 type mappingSection struct {

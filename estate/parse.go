@@ -436,6 +436,7 @@ func (p *reading) connection(at string, s connectionSection) Connection {
 	default:
 		p.bad(key(at, "state"), "A connection is draft or live, not %q.", s.State)
 	}
+	c.SCIM = p.scim(key(at, "scim"), s.SCIM)
 	c.Settings = account.Settings{Kind: account.IdPKind(s.Kind), Mapping: account.Mapping(s.Mapping),
 		MaxSession: s.MaxSession, RelinkByEmail: s.RelinkByEmail}
 	if s.Kind == "" {

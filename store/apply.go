@@ -381,6 +381,9 @@ func (a *applyingAccount) doConnections() error {
 			err = a.spKeys(c.ID, want.SPKeys)
 		}
 		if err == nil {
+			err = a.scim(c.ID, want.SCIM)
+		}
+		if err == nil {
 			err = a.EnableConnection(a.ctx, a.by, c.ID, want.Enabled)
 		}
 		if err != nil {

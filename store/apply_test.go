@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/estate"
+	"github.com/drawbridge-id/drawbridge/keys"
 	"github.com/drawbridge-id/drawbridge/rules"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
@@ -254,6 +256,13 @@ func TestEveryExampleOfTheManualApplies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	token := keys.Mint(keys.Directory, rand.Reader)
+	environment := func(name string) string {
+		if strings.HasSuffix(name, "_SCIM_TOKEN") {
+			return token
+		}
+		return "value of " + name
+	}
 	read := func(name string) ([]byte, error) {
 		switch name {
 		case "sp-certificate.pem":
@@ -262,6 +271,8 @@ func TestEveryExampleOfTheManualApplies(t *testing.T) {
 			return []byte(key.Private.Reveal()), nil
 		case "entra-client-secret.txt":
 			return []byte("s3cret"), nil
+		case "entra-scim-token.txt":
+			return []byte(token), nil
 		}
 		return os.ReadFile("../docs/examples/" + name)
 	}
@@ -281,7 +292,7 @@ func TestEveryExampleOfTheManualApplies(t *testing.T) {
 			data, err := os.ReadFile(file)
 			h.ok(err)
 			apply := func() Diff {
-				e, err := estate.Parse(data, read, func(name string) string { return "value of " + name })
+				e, err := estate.Parse(data, read, environment)
 				h.ok(err)
 				h.ok(e.Resolve(fetch, metadata))
 				d, _, err := h.Apply(h.ctx(), theOperator, e, ApplyOptions{})

@@ -56,6 +56,17 @@ func (tx *Tx) InsertSCIMToken(a account.AccountID, t account.SCIMToken, digest [
 	return err
 }
 
+// SCIMTokenByDigest finds a token of any connection, also one that has run out.
+func (tx *Tx) SCIMTokenByDigest(digest []byte) (account.SCIMToken, bool, error) {
+	return one(tx, scanSCIMToken, `SELECT `+scimTokenColumns+` FROM scim_tokens t WHERE t.digest = $1`, digest)
+}
+
+// SetSCIMTokenEnd moves the time at which a token runs out.
+func (tx *Tx) SetSCIMTokenEnd(a account.AccountID, c account.ConnectionID, id account.SCIMTokenID, at time.Time) error {
+	_, err := tx.exec(`UPDATE scim_tokens SET expires_at = $4 WHERE account_id = $1 AND connection_id = $2 AND id = $3`, a, c, id, micros(at))
+	return err
+}
+
 // DeleteSCIMToken is false when there is no such token.
 func (tx *Tx) DeleteSCIMToken(a account.AccountID, c account.ConnectionID, id account.SCIMTokenID) (bool, error) {
 	n, err := tx.exec(`DELETE FROM scim_tokens WHERE account_id = $1 AND connection_id = $2 AND id = $3`, a, c, id)
