@@ -10,6 +10,9 @@ type Actor struct {
 	Key        KeyID        // ActorUser: the key that spoke for them; empty: a session
 	Connection ConnectionID // ActorConnection
 	Stream     StreamID     // ActorStream
+	Issuer     string       // ActorStream: whose events the stream carries; what they cause is not announced back to it
+	Txn        string       // correlates a change with the event that caused it; may be empty
+	Receiver   ReceiverID   // ActorReceiver
 	Job        string       // ActorSystem: which job or command
 	Received   time.Time    // when the request reached the door; zero: when the verb was called
 	IP         string       // where the request came from, if it was one
@@ -24,6 +27,7 @@ const (
 	ActorUser       ActorKind = "user"       // a signed-in person
 	ActorConnection ActorKind = "connection" // an identity provider, through its connection
 	ActorStream     ActorKind = "stream"     // a transmitter of security events
+	ActorReceiver   ActorKind = "receiver"   // a receiver of our security events, managing its stream
 	ActorOperator   ActorKind = "operator"   // whoever runs this installation, at its console
 	ActorSystem     ActorKind = "system"     // a job of the house
 )
@@ -37,6 +41,8 @@ func (a Actor) String() string {
 		return "connection:" + string(a.Connection)
 	case ActorStream:
 		return "stream:" + string(a.Stream)
+	case ActorReceiver:
+		return "receiver:" + string(a.Receiver)
 	case ActorSystem:
 		return "system:" + a.Job
 	}

@@ -30,19 +30,22 @@ type (
 	SCIMRequestID string // scr_…
 	SCIMClientID  string // scc_…: an OAuth client of a provider that pushes
 
-	KeyID     string // key_…: names a key in lists and logs; it is not the key
-	ReceiptID string // rcp_…: of a removal
-	StreamID  string // str_…: security events that come in
-	EventID   string // evt_…: a security event, of theirs or ours
-	FeedID    string // fed_…: where our own events go: a webhook or an SSF stream
-	ReplicaID string // rep_…: one running process
+	KeyID      string // key_…: names a key in lists and logs; it is not the key
+	ReceiptID  string // rcp_…: of a removal
+	StreamID   string // str_…: security events that come in
+	PushID     string // psh_…: names what a transmitter shows when it pushes
+	EventID    string // evt_…: a security event, of theirs or ours
+	FeedID     string // fed_…: where our own events go: a webhook or an SSF stream
+	ReceiverID string // rcv_…: who receives a stream of our security events
+	LetterID   string // ltr_…: a mail on its way
+	ReplicaID  string // rep_…: one running process
 )
 
 // idKind lists the prefix of each identifier.
 type idKind interface {
 	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID |
 		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID | SCIMClientID |
-		KeyID | ReceiptID | StreamID | EventID | FeedID | ReplicaID
+		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID
 }
 
 func prefix(id any) string {
@@ -87,10 +90,16 @@ func prefix(id any) string {
 		return "rcp_"
 	case StreamID:
 		return "str_"
+	case PushID:
+		return "psh_"
 	case EventID:
 		return "evt_"
 	case FeedID:
 		return "fed_"
+	case ReceiverID:
+		return "rcv_"
+	case LetterID:
+		return "ltr_"
 	case ReplicaID:
 		return "rep_"
 	}

@@ -19,6 +19,7 @@ const (
 	Legacy    Kind = "dbl_" // a person's, across orgs
 	Directory Kind = "dbc_" // lets an identity provider push people through one connection
 	Push      Kind = "dbe_" // lets a transmitter push security events into one stream
+	Receive   Kind = "dbr_" // lets a receiver manage and read a stream of our security events
 )
 
 const (
@@ -54,7 +55,7 @@ func Parse(s string) (k Kind, ok bool) {
 	body, check := s[:len(s)-checksum], s[len(s)-checksum:]
 	k = Kind(s[:len(Personal)])
 	switch k {
-	case Personal, Service, Legacy, Directory, Push:
+	case Personal, Service, Legacy, Directory, Push, Receive:
 		return k, sum(body) == check
 	}
 	return "", false

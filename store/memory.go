@@ -19,6 +19,7 @@ type memory struct {
 	versions   *lru.Cache[versionsKey, versions]
 	groupsSeen *lru.Cache[groupKey, time.Time] // when a group value was last noted by this process
 	unverified *lru.Cache[account.ConnectionID, *rate.Limiter]
+	bell       *bell
 }
 
 type rulesKey struct {
@@ -60,6 +61,7 @@ func newMemory() memory {
 	m.versions, _ = lru.New[versionsKey, versions](1024)
 	m.groupsSeen, _ = lru.New[groupKey, time.Time](16384)
 	m.unverified, _ = lru.New[account.ConnectionID, *rate.Limiter](16384)
+	m.bell = new(bell)
 	return m
 }
 

@@ -7,19 +7,20 @@ import (
 )
 
 // orgColumns go with scanHouse.
-const houseColumns = `a.id, a.number, a.name, a.created_at, o.id, o.name, o.title, o.type, o.services, o.created_at`
+const houseColumns = `a.id, a.number, a.name, a.created_at, o.id, o.name, o.title, o.type, o.services, o.created_at, a.feeds`
 
 // A House is an account with its one org.
 type House struct {
 	Account account.Account
 	Org     account.Org
+	Feeds   int // how many feeds its announcements go to
 }
 
 func scanHouse(s scanner) (h House, err error) {
 	var made, orgMade int64
 	var services string
 	err = s.Scan(&h.Account.ID, &h.Account.Number, &h.Account.Name, &made,
-		&h.Org.ID, &h.Org.Name, &h.Org.Title, &h.Org.Type, &services, &orgMade)
+		&h.Org.ID, &h.Org.Name, &h.Org.Title, &h.Org.Type, &services, &orgMade, &h.Feeds)
 	if err != nil {
 		return h, err
 	}
