@@ -33,6 +33,7 @@ func (l *Ledger) Work(ctx context.Context, tasks ...Task) error {
 	tasks = append([]Task{
 		{Name: "purge", Every: 5 * time.Minute, Run: l.purge},
 		{Name: "resume-activations", Every: time.Minute, Run: l.ResumeActivations},
+		{Name: "retry-events", Every: 15 * time.Second, Run: l.retryEvents},
 	}, tasks...)
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
 		for _, t := range tasks {
@@ -170,7 +171,11 @@ func (l *Ledger) purge(ctx context.Context) error {
 				return err
 			}
 			requests, err := tx.PurgeSCIMRequests(now.Add(-requestAge), purgeBatch)
-			gone = max(gone, requests)
+			if err != nil {
+				return err
+			}
+			sets, err := tx.PurgeSETs(now.Add(-setAge), now, purgeBatch)
+			gone = max(gone, requests, sets)
 			return err
 		})
 		if err != nil || gone < purgeBatch {

@@ -27,6 +27,8 @@ type Options struct {
 	Log       *slog.Logger      // nil: silent
 	Sessions  SessionLimits
 	FlowAge   time.Duration         // how long a started sign-in may take; at most 15 minutes, the default
+	SCIM      SCIMReader            // reads the SCIM messages that security events carry; empty: such events cannot take effect
+	Event     func(account.Event)   // told of each security event once it has taken effect; may be nil
 	Removed   func(account.Receipt) // told of each removal once it is in force everywhere; may be nil
 }
 

@@ -132,49 +132,51 @@ func (p *provision) free(k directory.Kind, before, after directory.Document) err
 // one is made. Who has no address there is kept, and is nobody here.
 func (l *Ledger) Provision(ctx context.Context, push Push, k directory.Kind, in directory.Reading) (Result, error) {
 	var row table.Pushed
-	p, err := l.provision(ctx, push, 201, func(p *provision) error {
-		a, c := p.where()
-		p.notes = slices.Clone(in.Notes)
-		if err := p.free(k, directory.Document{}, in.Document); err != nil {
-			return err
-		}
-		row = table.Pushed{Account: a, Resource: directory.Resource{Kind: k, Connection: c, Document: in.Document.Clone(), Version: 1, Created: p.now, Modified: p.now}}
-		if k == directory.User {
-			row.ID = string(account.NewID[account.SCIMUserID](p.now, l.opt.Random))
-			row.Document["active"] = in.Document.Active()
-		} else {
-			row.ID = string(account.NewID[account.SCIMGroupID](p.now, l.opt.Random))
-		}
-		if err := p.settle(&row); err != nil {
-			return err
-		}
-		if k == directory.User {
-			if err := p.meet(&row); err != nil {
-				return err
-			}
-		}
-		if err := p.PutPushed(row, true); err != nil {
-			return err
-		}
-		p.changed = append(p.changed, fmt.Sprintf("%s %q was made", strings.ToLower(string(k)), row.Document.Name(k)))
-		err := p.audit("scim."+strings.ToLower(string(k))+"_created", note{Target: row.ID, Detail: map[string]any{"name": row.Document.Name(k), "user": row.Person}})
-		if err != nil {
-			return err
-		}
-		if k == directory.Group {
-			err = p.newGroup(&row, in.Members)
-		} else {
-			err = p.state(row)
-		}
-		if err != nil {
-			return err
-		}
-		return p.awaited(row)
-	})
+	p, err := l.provision(ctx, push, 201, func(p *provision) (err error) { row, err = p.create(k, in); return err })
 	if err != nil {
 		return Result{}, err
 	}
 	return l.shown(ctx, push, row, p)
+}
+
+func (p *provision) create(k directory.Kind, in directory.Reading) (table.Pushed, error) {
+	a, c := p.where()
+	p.notes = slices.Clone(in.Notes)
+	if err := p.free(k, directory.Document{}, in.Document); err != nil {
+		return table.Pushed{}, err
+	}
+	row := table.Pushed{Account: a, Resource: directory.Resource{Kind: k, Connection: c, Document: in.Document.Clone(), Version: 1, Created: p.now, Modified: p.now}}
+	if k == directory.User {
+		row.ID = string(account.NewID[account.SCIMUserID](p.now, p.l.opt.Random))
+		row.Document["active"] = in.Document.Active()
+	} else {
+		row.ID = string(account.NewID[account.SCIMGroupID](p.now, p.l.opt.Random))
+	}
+	if err := p.settle(&row); err != nil {
+		return row, err
+	}
+	if k == directory.User {
+		if err := p.meet(&row); err != nil {
+			return row, err
+		}
+	}
+	if err := p.PutPushed(row, true); err != nil {
+		return row, err
+	}
+	p.changed = append(p.changed, fmt.Sprintf("%s %q was made", strings.ToLower(string(k)), row.Document.Name(k)))
+	err := p.audit("scim."+strings.ToLower(string(k))+"_created", note{Target: row.ID, Detail: map[string]any{"name": row.Document.Name(k), "user": row.Person}})
+	if err != nil {
+		return row, err
+	}
+	if k == directory.Group {
+		err = p.newGroup(&row, in.Members)
+	} else {
+		err = p.state(row)
+	}
+	if err != nil {
+		return row, err
+	}
+	return row, p.awaited(row)
 }
 
 func errorIf(is bool, err error) error {
@@ -397,35 +399,42 @@ func (l *Ledger) Deprovision(ctx context.Context, push Push, k directory.Kind, i
 				return err
 			}
 		}
-		var members []string
-		if k == directory.Group {
-			if members, err = p.MemberIDs(row); err != nil {
-				return err
-			}
-		}
-		if err := p.TouchGroupsOf(row, p.now); err != nil {
-			return err
-		}
-		if err := p.DeletePushed(row); err != nil {
-			return err
-		}
-		kind := strings.ToLower(string(k))
-		p.changed = append(p.changed, fmt.Sprintf("%s %q was removed", kind, row.Document.Name(k)))
-		if err := p.audit("scim."+kind+"_deleted", note{Target: row.ID, Detail: map[string]any{"name": row.Document.Name(k), "user": row.Person}}); err != nil {
-			return err
-		}
-		if k == directory.Group {
-			return p.moved(members, row.Meets)
-		}
-		if row.Person == "" {
-			return nil
-		}
-		if err := p.leaves(row.Person, "deleted"); err != nil {
-			return err
-		}
-		return p.DropSourcesOf(a, row.Person, c)
+		return p.remove(row)
 	})
 	return err
+}
+
+// remove takes a resource away. A user's account has to be locked.
+func (p *provision) remove(row table.Pushed) error {
+	a, c := p.where()
+	var members []string
+	if row.Kind == directory.Group {
+		var err error
+		if members, err = p.MemberIDs(row); err != nil {
+			return err
+		}
+	}
+	if err := p.TouchGroupsOf(row, p.now); err != nil {
+		return err
+	}
+	if err := p.DeletePushed(row); err != nil {
+		return err
+	}
+	kind := strings.ToLower(string(row.Kind))
+	p.changed = append(p.changed, fmt.Sprintf("%s %q was removed", kind, row.Document.Name(row.Kind)))
+	if err := p.audit("scim."+kind+"_deleted", note{Target: row.ID, Detail: map[string]any{"name": row.Document.Name(row.Kind), "user": row.Person}}); err != nil {
+		return err
+	}
+	if row.Kind == directory.Group {
+		return p.moved(members, row.Meets)
+	}
+	if row.Person == "" {
+		return nil
+	}
+	if err := p.leaves(row.Person, "deleted"); err != nil {
+		return err
+	}
+	return p.DropSourcesOf(a, row.Person, c)
 }
 
 // shown reads what belongs to a resource beside its document, as it is after the change.
