@@ -45,12 +45,14 @@ var oneRoom = []struct {
 	{"modernc.org/sqlite", []string{"store/internal/table"}},
 	{"github.com/jackc/pgx", []string{"store/internal/table"}},
 	{"database/sql", []string{"store", "store/internal/table", "store/schema", "cmd"}},
+	{"github.com/wneessen/go-mail", []string{"events/mail"}},
+	{"github.com/emersion/go-smtp", nil},
 	{module + "/config", []string{"config", "cmd"}},
 	{"github.com/chromedp/chromedp", nil},
 }
 
 // ground is the ground floor: nouns and pure thinking, without I/O and without a clock.
-var ground = []string{"account", "rules", "keys", "shares", "estate", "directory", "strict"}
+var ground = []string{"account", "rules", "keys", "shares", "estate", "directory", "strict", "events/set"}
 
 // doors speak one foreign language each and know nothing of one another.
 var doors = []string{"federation", "scim", "events", "issuer"}
@@ -220,6 +222,7 @@ func TestRoomsThatLeanOnLittle(t *testing.T) {
 		"federation/saml": {"account"},
 		"strict":          {},
 		"published":       {"account", "strict"},
+		"events/set":      {"account", "published", "strict"},
 		"federation/oidc": {"account", "egress", "published", "strict"},
 	}
 	for _, p := range ours {
