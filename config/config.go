@@ -34,6 +34,7 @@ type Config struct {
 	SignIn         SignIn   `yaml:"sign_in" help:"The sign-in door."`
 	Egress         Egress   `yaml:"egress" help:"What the daemon fetches from outside: metadata, discovery, keys, group listings."`
 	DNS            DNS      `yaml:"dns" help:"How domain ownership is looked up."`
+	Mail           Mail     `yaml:"mail" help:"How letters to people leave the house. Without a server they wait, up to a month."`
 	Metadata       Metadata `yaml:"metadata" help:"How SAML metadata with a URL is kept fresh."`
 	Shutdown       Duration `yaml:"shutdown" help:"How long requests under way may take to finish when the daemon is asked to stop."`
 }
@@ -79,6 +80,16 @@ type Egress struct {
 type DNS struct {
 	Resolvers []string `yaml:"resolvers" help:"Name servers as address:port; with two or more, two have to agree. Empty: the system's resolver."`
 	Recheck   Duration `yaml:"recheck" help:"How often a proved domain is looked up again."`
+}
+
+// Mail names the server that takes our letters, and their words.
+type Mail struct {
+	Server   string `yaml:"server" help:"smtp://host:587 with STARTTLS, smtps://host:465, or smtp+plain://127.0.0.1:25 for a relay on this machine. Empty: nothing is sent."`
+	Username string `yaml:"username" help:"Login at the server. Empty: none."`
+	Password string `yaml:"password" help:"Its password; better in the environment than in the file."`
+	From     string `yaml:"from" help:"Address that letters come from, as in Acme Sign-in <login@acme.example>."`
+	Product  string `yaml:"product" help:"What letters call this installation."`
+	Letters  string `yaml:"letters" help:"YAML file with words of your own for subjects and texts. Empty: the shipped ones."`
 }
 
 // Metadata says how often provider metadata is fetched.
@@ -138,6 +149,7 @@ func Default() Config {
 		SignIn:    SignIn{FlowAge: Duration(15 * time.Minute), Rate: 20, Burst: 300},
 		Egress:    Egress{Timeout: Duration(5 * time.Second)},
 		DNS:       DNS{Recheck: Duration(24 * time.Hour)},
+		Mail:      Mail{Product: "Drawbridge"},
 		Metadata:  Metadata{Refresh: Duration(24 * time.Hour)},
 		Shutdown:  Duration(10 * time.Second),
 	}
@@ -198,6 +210,9 @@ func (c Config) Check() error {
 	}
 	if err := egress.CheckAllow(c.Egress.Allow); err != nil {
 		bad("egress.allow", "%v", err)
+	}
+	if c.Mail.Server != "" && c.Mail.From == "" {
+		bad("mail.from", "expected the address that letters come from")
 	}
 	for _, r := range c.DNS.Resolvers {
 		if _, err := netip.ParseAddrPort(r); err != nil {

@@ -86,11 +86,12 @@ func TestWhatIsWrongIsSaidAllAtOnce(t *testing.T) {
 func TestPasswordsAreNotPrinted(t *testing.T) {
 	c := Default()
 	c.Database = "postgres://amy:secret@db.acme.example/drawbridge"
+	c.Mail.Password = "hush-hush"
 	var b strings.Builder
 	if err := Print(&b, c); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(b.String(), "secret@") || !strings.Contains(b.String(), "amy:…@db") {
+	if strings.Contains(b.String(), "hush-hush") || strings.Contains(b.String(), "secret@") || !strings.Contains(b.String(), "amy:…@db") {
 		t.Error(b.String())
 	}
 }

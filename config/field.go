@@ -36,7 +36,7 @@ func walk(v reflect.Value, path []string, section func(path []string, help strin
 }
 
 // Print writes c as a YAML file in which every field stands under its manual and its environment variable,
-// so that the output can be kept as the configuration. A password in the database URL is left out.
+// so that the output can be kept as the configuration. Passwords, one in the database URL too, are left out.
 func Print(w io.Writer, c Config) error {
 	var b strings.Builder
 	indent := func(path []string) string { return strings.Repeat("  ", len(path)-1) }
@@ -46,6 +46,9 @@ func Print(w io.Writer, c Config) error {
 		}
 	}
 	c.Database = withoutPassword(c.Database)
+	if c.Mail.Password != "" {
+		c.Mail.Password = "…"
+	}
 	walk(reflect.ValueOf(&c).Elem(), nil,
 		func(path []string, help string) {
 			b.WriteString("\n")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/rules"
+	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
 
 // Grant gives a role by hand. Granting what is held by hand already changes nothing.
@@ -37,19 +38,25 @@ func (l *Ledger) Grant(ctx context.Context, by account.Actor, a account.AccountI
 		if err := h.admits(t.User, held, s, r); err != nil {
 			return nil, err
 		}
-		_, err = h.AddSource(a, u, h.byHand(s, r))
-		return granted(u, s, r), err
+		h.Gain(table.OfUser(u))
+		source := h.byHand(s, r)
+		if _, err := h.AddSource(a, u, source); err != nil {
+			return nil, err
+		}
+		return granted(u, s, r), h.announceMove(u, held, rules.Change{Grant: []rules.Sourced{source}})
 	})
 }
 
-// Withdraw takes the manual source of a role away; roles with other sources stay held. The last owner of an org and of an
+// Withdraw takes the manual source of a role away; roles with other sources stay held. The other owners are told by mail of one who is gone (D-06). The last owner of an org and of an
 // account stays (code last_owner), and an org owner stays account admin (D-04). Withdrawing what is not held by hand is
 // NotFound, with the sources it is held by.
 func (l *Ledger) Withdraw(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID, s account.Scope, r account.Role) error {
 	return l.change(ctx, by, a, "role.withdrawn", grantable(s, r), func(h *hand) (*note, error) {
-		if _, found, err := h.Tenant(a, u); err != nil {
+		t, found, err := h.Tenant(a, u)
+		if err != nil {
 			return nil, err
-		} else if !found {
+		}
+		if !found {
 			return nil, noPerson(h.Org)
 		}
 		held, err := h.Held(a, u)
@@ -62,9 +69,30 @@ func (l *Ledger) Withdraw(ctx context.Context, by account.Actor, a account.Accou
 		if err := h.spares(u, held, s, r); err != nil {
 			return nil, err
 		}
-		_, err = h.DropSource(a, u, h.byHand(s, r))
-		return granted(u, s, r), err
+		h.Shut(table.OfUser(u))
+		if _, err := h.DropSource(a, u, h.byHand(s, r)); err != nil {
+			return nil, err
+		}
+		if r == account.Owner && s.Org != "" {
+			if err := h.mournOwner(t.User); err != nil {
+				return nil, err
+			}
+		}
+		return granted(u, s, r), h.announceMove(u, held, rules.Change{Revoke: []rules.Sourced{h.byHand(s, r)}})
 	})
+}
+
+// mournOwner tells the owners who are left that another is none any more (D-06).
+func (h *hand) mournOwner(gone account.User) error {
+	by := h.by.String()
+	if h.by.Kind == account.ActorUser {
+		u, _, err := h.User(h.by.User)
+		if err != nil {
+			return err
+		}
+		by = u.Email
+	}
+	return h.writeOwners("owner_removed", map[string]string{"Org": h.Org.Name, "Email": gone.Email, "By": by}, gone.ID)
 }
 
 func granted(u account.UserID, s account.Scope, r account.Role) *note {

@@ -50,6 +50,7 @@ func (l *Ledger) Work(ctx context.Context, tasks ...Task) error {
 		return err
 	}
 	var wg sync.WaitGroup
+	wg.Go(func() { l.keepLease(ctx) })
 	wg.Go(func() { l.keepCatalogue(ctx) })
 	wg.Go(func() { l.keepRequests(ctx) })
 	for _, t := range tasks {
@@ -174,8 +175,16 @@ func (l *Ledger) purge(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			shut, err := tx.PurgeLog(now.Add(-shutAge), purgeBatch)
+			if err != nil {
+				return err
+			}
 			sets, err := tx.PurgeSETs(now.Add(-setAge), now, purgeBatch)
-			gone = max(gone, requests, sets)
+			if err != nil {
+				return err
+			}
+			letters, err := tx.PurgeLetters(now.Add(-letterAge), purgeBatch)
+			gone = max(gone, requests, shut, sets, letters)
 			return err
 		})
 		if err != nil || gone < purgeBatch {

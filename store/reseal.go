@@ -69,7 +69,18 @@ func (l *Ledger) resealAll(ctx context.Context) (int, error) {
 		}
 		return r.Digest, true, tx.ResealSession(r.Digest, sealed)
 	})
-	return secrets + flows + sessions, err
+	if err != nil {
+		return secrets + flows + sessions, err
+	}
+	letters, err := inBatches(ctx, l, (*table.Tx).LettersAfter, func(tx *table.Tx, r table.Letter) (account.LetterID, bool, error) {
+		sealed, err := l.again(r.Sealed, letterParts(r.Letter)...)
+		if err != nil || sealed == nil {
+			return r.ID, false, err
+		}
+		r.Sealed = sealed
+		return r.ID, true, tx.ResealLetter(r)
+	})
+	return secrets + flows + sessions + letters, err
 }
 
 // inBatches goes through rows in the order of their keys, a transaction per batch, and says how many were rewritten. each gives a

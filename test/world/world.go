@@ -25,6 +25,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/store"
 	"github.com/drawbridge-id/drawbridge/test/drive"
 	"github.com/drawbridge-id/drawbridge/test/pg"
+	"github.com/drawbridge-id/drawbridge/test/post"
 	"github.com/drawbridge-id/drawbridge/test/sim"
 )
 
@@ -34,6 +35,7 @@ type World struct {
 	House *house.House
 	URL   string // base URL of the daemon, http://127.0.0.1:port
 	Sim   *sim.Sim
+	Post  *post.Office // where letters arrive
 	Clock *Clock
 	Cfg   config.Config
 
@@ -63,6 +65,10 @@ func New(t testing.TB, database string) *World {
 	w.Cfg.Database = database
 	w.Cfg.Egress.Allow = []string{"localhost", "127.0.0.1", "::1"}
 	w.Cfg.SignIn.Rate, w.Cfg.SignIn.Burst = 1000, 10_000
+	w.Post, err = post.Open()
+	w.must(err)
+	t.Cleanup(func() { _ = w.Post.Close() })
+	w.Cfg.Mail.Server, w.Cfg.Mail.From = w.Post.URL(), "Drawbridge <house@drawbridge.example>"
 	w.providers()
 	w.Start()
 	t.Cleanup(func() { w.Stop() })

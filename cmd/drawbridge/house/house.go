@@ -16,6 +16,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/config"
 	"github.com/drawbridge-id/drawbridge/egress"
+	"github.com/drawbridge-id/drawbridge/events/mail"
 	"github.com/drawbridge-id/drawbridge/federation"
 	"github.com/drawbridge-id/drawbridge/federation/oidc"
 	"github.com/drawbridge-id/drawbridge/scim"
@@ -31,9 +32,10 @@ type House struct {
 	Public http.Handler // what the world may knock at
 	Staff  http.Handler // metrics and profiles
 
-	cfg config.Config
-	log *slog.Logger
-	now func() time.Time
+	post *mail.Post // nil: letters wait
+	cfg  config.Config
+	log  *slog.Logger
+	now  func() time.Time
 }
 
 // New opens the ledger and builds the rooms. Close it after Serve.
@@ -60,6 +62,9 @@ func (h *House) furnish(t Tools) error {
 		if proxies[i], err = config.Network(p); err != nil {
 			return account.Errorf(account.Invalid, "trusted_proxies: %v", err)
 		}
+	}
+	if h.post, err = post(h.Ledger, h.cfg, t); err != nil {
+		return err
 	}
 	version := Version()
 	metrics := web.NewMetrics(web.Build{Version: version, Commit: Commit()})
@@ -105,6 +110,9 @@ func (h *House) Serve(ctx context.Context, public, staff net.Listener) error {
 	group.Go(func() error { return h.answer(ctx, h.Public, public) })
 	if staff != nil {
 		group.Go(func() error { return h.answer(ctx, h.Staff, staff) })
+	}
+	if h.post != nil {
+		group.Go(func() error { h.post.Work(ctx); return nil })
 	}
 	group.Go(func() error { return h.Ledger.Work(ctx, h.Door.Tasks()...) })
 	return group.Wait()

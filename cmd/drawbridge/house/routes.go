@@ -70,7 +70,7 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "POST /setup/{token}", Limit: small, Throttle: slow, Handler: c.BecomeFirstOwner},
 
 		// the JSON API; its own table of operations is in web/api
-		{Pattern: "/api/v1/", Limit: 64 << 10, Handler: web.Plain(api.Handler(api.Options{Ledger: h.Ledger, Version: version, StartTest: h.startTest}).ServeHTTP)},
+		{Pattern: "/api/v1/", Limit: 64 << 10, Handler: web.Plain(api.Handler(api.Options{Ledger: h.Ledger, Version: version, Now: h.now, StartTest: h.startTest}).ServeHTTP)},
 	}
 }
 
