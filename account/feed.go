@@ -94,7 +94,9 @@ func (f Feed) Wants(event string) bool {
 const (
 	WordDeactivated        = "user.deactivated" // shut out of the account; data.everywhere when disabled in all
 	WordReactivated        = "user.reactivated"
-	WordRemoved            = "user.removed" // purged
+	WordRemoved            = "user.removed" // from the account, by hand
+	WordPurged             = "user.purged"  // their provider has deleted them
+	WordAdded              = "user.added"   // has a place in the account
 	WordSessionStarted     = "session.started"
 	WordSessionEnded       = "session.ended"
 	WordRoleGranted        = "role.granted"
@@ -110,7 +112,7 @@ const (
 )
 
 // Words are all types that a webhook can want. session.started has to be asked for by name.
-var Words = []string{WordDeactivated, WordReactivated, WordRemoved, WordSessionStarted, WordSessionEnded, WordRoleGranted, WordRoleWithdrawn,
+var Words = []string{WordAdded, WordDeactivated, WordReactivated, WordRemoved, WordPurged, WordSessionStarted, WordSessionEnded, WordRoleGranted, WordRoleWithdrawn,
 	WordKeyMinted, WordKeyRevoked, WordConnectionPaused, WordConnectionResumed, WordConnectionDisabled, WordConnectionEnabled,
 	WordFeedPaused, WordFeedDisabled}
 
@@ -192,12 +194,12 @@ func (a Announcement) Words() []string {
 // of the two that say that somebody is out.
 func (a Announcement) Signals() []string {
 	switch a.What {
-	case WordDeactivated:
+	case WordDeactivated, WordRemoved:
 		return []string{SignalSessionRevoked, SignalAccountDisabled}
-	case WordReactivated:
+	case WordReactivated, WordAdded:
 		return []string{SignalAccountEnabled}
-	case WordRemoved:
-		return []string{SignalSessionRevoked, SignalAccountPurged}
+	case WordPurged:
+		return []string{SignalAccountPurged}
 	case WordSessionStarted:
 		return []string{SignalSessionEstablished}
 	case WordSessionEnded:

@@ -85,6 +85,54 @@ func speaksAs(f account.Feed, issuer string) bool {
 	return err == nil && err2 == nil && from.Host != "" && strings.EqualFold(there.Host, from.Host)
 }
 
+// announceElsewhere tells the other accounts of somebody who was disabled everywhere, and not by whom: that is another company's business.
+func (h *hand) announceElsewhere(r account.Receipt) error {
+	if !r.Disabled {
+		return nil
+	}
+	accounts, err := h.AccountsOf(r.User)
+	for _, a := range accounts {
+		if err != nil || a == h.Account.ID {
+			continue
+		}
+		var house table.House
+		if house, _, err = h.Tx.House(a); err == nil {
+			by := account.Actor{Kind: account.ActorSystem, Job: "disabled", Issuer: h.by.Issuer}
+			err = h.l.announce(h.Tx, house, by, h.now, account.Announcement{What: account.WordDeactivated, User: r.User, Email: r.Email, Everywhere: true,
+				Reason: "disabled by the company that their address belongs to"})
+		}
+	}
+	return err
+}
+
+// announceSessions tells that some sessions of a person ended, or all of them.
+func (h *hand) announceSessions(u account.UserID, ended []account.SessionID, all bool, r account.Receipt) error {
+	if all {
+		return h.announceRemoval(account.WordSessionEnded, r)
+	}
+	for _, id := range ended {
+		if err := h.announce(account.Announcement{What: account.WordSessionEnded, User: u, Session: id, Reason: r.Why, Receipt: r.ID, Txn: r.Txn}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// announceLogout tells which sessions a provider's logout is about to end.
+func (l *Ledger) announceLogout(tx *table.Tx, by account.Actor, a account.AccountID, now time.Time, c account.ConnectionID, subject, providerSession string) error {
+	house, _, err := tx.House(a)
+	if err != nil || house.Feeds == 0 {
+		return err
+	}
+	meant, err := tx.SessionsMeant(c, subject, providerSession)
+	for _, s := range meant {
+		if err == nil {
+			err = l.announce(tx, house, by, now, account.Announcement{What: account.WordSessionEnded, User: s.User, Session: s.ID, Connection: c, Reason: "signed out at the provider"})
+		}
+	}
+	return err
+}
+
 // announceMove tells what rules or hands gave a person and took from them; after is all that they hold then.
 func (l *Ledger) announceMove(tx *table.Tx, house table.House, by account.Actor, now time.Time, u account.UserID, before []account.Held, c rules.Change) error {
 	if house.Feeds == 0 {
@@ -96,6 +144,11 @@ func (l *Ledger) announceMove(tx *table.Tx, house table.House, by account.Actor,
 		return nil
 	}
 	return l.announce(tx, house, by, now, account.Announcement{What: account.RolesChanged, User: u, Granted: gained, Withdrawn: lost, Holds: missing(after, nil)})
+}
+
+// announceMove is Ledger.announceMove.
+func (h *hand) announceMove(u account.UserID, before []account.Held, c rules.Change) error {
+	return h.l.announceMove(h.Tx, h.House, h.by, h.now, u, before, c)
 }
 
 // missing are the roles of some that are not among others.

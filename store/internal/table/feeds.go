@@ -350,3 +350,11 @@ func (tx *Tx) DeleteSigningKey(a account.AccountID, id string) error {
 	_, err := tx.exec(`DELETE FROM signing_keys WHERE account_id = $1 AND id = $2`, a, id)
 	return err
 }
+
+// SessionsMeant lists the sessions that EndSessionsOf would remove.
+func (tx *Tx) SessionsMeant(c account.ConnectionID, subject, providerSession string) ([]Session, error) {
+	return list(tx, scanSession, `
+		SELECT `+sessionColumns+` FROM sessions s
+		 WHERE s.connection_id = $1 AND ($2 <> '' OR $3 <> '')
+		   AND ($2 = '' OR s.subject = $2) AND ($3 = '' OR s.provider_session = $3)`, c, subject, providerSession)
+}
