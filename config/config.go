@@ -32,6 +32,7 @@ type Config struct {
 	Log            Log      `yaml:"log" help:"One line per request and decision."`
 	Sessions       Sessions `yaml:"sessions" help:"How long a browser stays signed in. A connection or its provider can only shorten this."`
 	SignIn         SignIn   `yaml:"sign_in" help:"The sign-in door."`
+	Scim           Scim     `yaml:"scim" help:"What identity providers push."`
 	Egress         Egress   `yaml:"egress" help:"What the daemon fetches from outside: metadata, discovery, keys, group listings."`
 	DNS            DNS      `yaml:"dns" help:"How domain ownership is looked up."`
 	Mail           Mail     `yaml:"mail" help:"How letters to people leave the house. Without a server they wait, up to a month."`
@@ -68,6 +69,12 @@ type SignIn struct {
 	Rate     float64  `yaml:"rate" help:"Requests a second that one address may make to sign-in routes, on average. A sign-in takes three, and a whole office may share an address."`
 	Burst    int      `yaml:"burst" help:"How many of them at once."`
 	Parallel int      `yaml:"parallel" help:"How many SAML responses are judged at the same time; the others wait. 0: two per core."`
+}
+
+// Scim bounds what identity providers push.
+type Scim struct {
+	Rate  float64 `yaml:"rate" help:"Requests a second that one connection may make, on average; beyond it the provider is told to wait. 100,000 people arrive in 17 minutes at 100."`
+	Burst int     `yaml:"burst" help:"How many of them at once."`
 }
 
 // Egress bounds outbound fetches.
@@ -147,6 +154,7 @@ func Default() Config {
 		Log:       Log{Level: "info", Format: "json"},
 		Sessions:  Sessions{Idle: Duration(8 * time.Hour), Absolute: Duration(24 * time.Hour)},
 		SignIn:    SignIn{FlowAge: Duration(15 * time.Minute), Rate: 20, Burst: 300},
+		Scim:      Scim{Rate: 100, Burst: 400},
 		Egress:    Egress{Timeout: Duration(5 * time.Second)},
 		DNS:       DNS{Recheck: Duration(24 * time.Hour)},
 		Mail:      Mail{Product: "Drawbridge"},
@@ -247,6 +255,9 @@ func (c Config) Check() error {
 	between("shutdown", c.Shutdown, 0, 10*time.Minute)
 	if c.SignIn.Rate <= 0 || c.SignIn.Burst < 1 {
 		bad("sign_in", "rate and burst have to be above zero")
+	}
+	if c.Scim.Rate <= 0 || c.Scim.Burst < 1 {
+		bad("scim", "rate and burst have to be above zero")
 	}
 	if c.SignIn.Parallel < 0 {
 		bad("sign_in.parallel", "expected zero or more")

@@ -33,8 +33,8 @@ type Options struct {
 	Ledger    *store.Ledger
 	PublicURL string // without a slash at the end
 	Now       func() time.Time
-	Rate      float64 // requests a second of one connection, sustained; default 100
-	Burst     float64 // and at once; default 400
+	Rate      float64 // requests a second of one connection, sustained
+	Burst     float64 // and at once
 }
 
 // A Door answers SCIM requests. It is safe for concurrent use.
@@ -45,12 +45,6 @@ type Door struct {
 
 // New makes a door.
 func New(o Options) *Door {
-	if o.Rate <= 0 {
-		o.Rate = 100
-	}
-	if o.Burst <= 0 {
-		o.Burst = 400
-	}
 	d := &Door{opt: o}
 	d.buckets, _ = lru.New[account.ConnectionID, *bucket](4096) // an error means a size below 1
 	return d

@@ -70,7 +70,7 @@ func (h *House) furnish(t Tools) error {
 	metrics := web.NewMetrics(web.Build{Version: version, Commit: Commit()})
 	fetch := egress.New(egress.Options{Allow: h.cfg.Egress.Allow, Timeout: time.Duration(h.cfg.Egress.Timeout), Log: t.Log})
 	h.Door = h.door(t, fetch, metrics)
-	h.Scim = scim.New(scim.Options{Ledger: h.Ledger, PublicURL: h.cfg.PublicURL, Now: t.Now})
+	h.Scim = scim.New(scim.Options{Ledger: h.Ledger, PublicURL: h.cfg.PublicURL, Now: t.Now, Rate: h.cfg.Scim.Rate, Burst: float64(h.cfg.Scim.Burst)})
 	coat := web.New(web.Options{
 		PublicURL: public, Proxies: proxies, Log: t.Log, Metrics: metrics, Now: t.Now,
 		SignIn: web.Rate{PerMinute: 60 * h.cfg.SignIn.Rate, Burst: h.cfg.SignIn.Burst},
