@@ -63,6 +63,8 @@ func (s *Sim) controlRoutes() http.Handler {
 	tenant("PUT "+one+"/users/{email}", (*Tenant).controlPutUser)
 	tenant("DELETE "+one+"/users/{email}", func(t *Tenant, r *http.Request) (any, error) { t.RemoveUser(r.PathValue("email")); return nil, nil })
 	tenant("PUT "+one+"/users/{email}/groups", (*Tenant).controlPutGroups)
+	tenant("PUT "+one+"/users/{email}/active", (*Tenant).controlPutActive)
+	tenant("PUT "+one+"/scim", (*Tenant).controlPutSCIM)
 	tenant("PUT "+one+"/faults", (*Tenant).controlPutFaults)
 	tenant("PUT "+one+"/auto", (*Tenant).controlPutAuto)
 	tenant("PUT "+one+"/saml-apps", (*Tenant).controlPutSAMLApp)
@@ -145,6 +147,32 @@ func (t *Tenant) controlPutGroups(r *http.Request) (any, error) {
 	}
 	u, _ := t.User(r.PathValue("email"))
 	return u, nil
+}
+
+// controlPutActive: true or false, pushed to the SCIM service at once.
+func (t *Tenant) controlPutActive(r *http.Request) (any, error) {
+	var active bool
+	if err := readJSON(r, &active); err != nil {
+		return nil, err
+	}
+	push, err := t.SetActive(r.Context(), r.PathValue("email"), active)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"method": push.Method, "path": push.Path, "body": json.RawMessage(push.Body), "status": push.Status, "ms": float64(push.Took.Microseconds()) / 1000}, nil
+}
+
+// controlPutSCIM: {"base_url": …, "token": …}.
+func (t *Tenant) controlPutSCIM(r *http.Request) (any, error) {
+	var body struct {
+		BaseURL string `json:"base_url"`
+		Token   string `json:"token"`
+	}
+	if err := readJSON(r, &body); err != nil {
+		return nil, err
+	}
+	t.PutSCIM(&Pusher{Dialect: t.cfg.Dialect, BaseURL: body.BaseURL, Token: body.Token, Client: t.sim.client})
+	return nil, nil
 }
 
 // controlPutFaults replaces the faults that are on: {"expired": "", "clock-skew": "5m"}.

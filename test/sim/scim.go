@@ -328,3 +328,34 @@ func (p *Pusher) once(ctx context.Context, out *Push) (wait time.Duration, err e
 	}
 	return time.Duration(min(seconds, 30)) * time.Second, err
 }
+
+// PutSCIM connects the tenant to a SCIM service, so that its page and the control API can say that somebody has left.
+func (t *Tenant) PutSCIM(p *Pusher) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.scim = p
+}
+
+// Provisions reports whether the tenant is connected to a SCIM service.
+func (t *Tenant) Provisions() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.scim != nil
+}
+
+// SetActive tells the tenant's SCIM service that somebody has left, or is back.
+func (t *Tenant) SetActive(ctx context.Context, email string, active bool) (Push, error) {
+	t.mu.RLock()
+	p := t.scim
+	t.mu.RUnlock()
+	if p == nil {
+		return Push{}, fmt.Errorf("sim: tenant %q is connected to no SCIM service", t.name)
+	}
+	out, err := p.SetActive(ctx, email, active)
+	note := fmt.Sprintf("active %t", active)
+	if err != nil {
+		note = err.Error()
+	}
+	t.record(Event{What: "scim.patch", Who: email, App: p.BaseURL, Note: note})
+	return out, err
+}

@@ -27,6 +27,8 @@ type Tenant struct {
 	last   map[string]SAMLMessage // last answer per application, for the replay fault
 	log    []Event
 
+	scim *Pusher // nil: nobody is provisioned
+
 	oidc oidcState
 	web  webState
 }

@@ -41,6 +41,8 @@ type uiPage struct {
 	Log    []Event
 	Note   string
 	Starts []startLink
+
+	Provisions bool
 }
 
 type startLink struct{ Name, URL string }
@@ -71,7 +73,7 @@ func (t *Tenant) serveUI(w http.ResponseWriter, r *http.Request) {
 }
 
 func (t *Tenant) ui(note string) uiPage {
-	page := uiPage{Tenant: t.view(), State: t.State(), Groups: t.Groups(), Log: t.Log(), Note: note}
+	page := uiPage{Tenant: t.view(), State: t.State(), Groups: t.Groups(), Log: t.Log(), Note: note, Provisions: t.Provisions()}
 	slices.Reverse(page.Log)
 	if len(page.Log) > 50 {
 		page.Log = page.Log[:50]
@@ -96,6 +98,10 @@ func (t *Tenant) act(r *http.Request, what string) (string, error) {
 		return email + " has new groups", t.SetGroups(email, lines(r.PostForm.Get("groups"))...)
 	case "user":
 		return email + " is in the directory", t.PutUser(User{Email: email, DisplayName: r.PostForm.Get("name"), Groups: lines(r.PostForm.Get("groups"))})
+	case "active":
+		active := r.PostForm.Get("active") == "yes"
+		_, err := t.SetActive(r.Context(), email, active)
+		return email + map[bool]string{true: " is active again, and the applications know", false: " is deactivated, and the applications know"}[active], err
 	case "remove":
 		t.RemoveUser(email)
 		return email + " is gone", nil
