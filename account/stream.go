@@ -322,5 +322,4 @@ type SETEvent struct {
 	Type    string         // URI
 	Subject *SubjectID     // the token's sub_id, or else the event's own; nil: none
 	Body    map[string]any // as encoding/json decodes it, numbers as float64 or json.Number
-	At      time.Time      // when it happened, by its event_timestamp, else toe, else iat; never far ahead of our clock
 }

@@ -59,7 +59,7 @@ type Error struct {
 	cause       error
 }
 
-// The error codes (RFC 8935 §2.4, SSF 1.0 for invalid_state).
+// The error codes (RFC 8935 §2.4, SSF 1.0 §8.1.4.1 for invalid_state).
 const (
 	InvalidRequest       = "invalid_request"
 	InvalidKey           = "invalid_key"
@@ -183,7 +183,7 @@ func (x Expect) read(payload []byte, claims map[string]any) (account.SET, error)
 		return s, refuse(InvalidRequest, "The token needs an iat that is a number of seconds and not in the future.")
 	}
 	s.IssuedAt = issued
-	for _, name := range []string{"sub", "exp", "nonce"} { // SSF 1.0 §4.1: what ID and access tokens have (SET-4)
+	for _, name := range []string{"sub", "exp", "nonce"} { // what ID and access tokens have (SET-4, RFC 8417 §4)
 		if _, has := claims[name]; has {
 			return s, refuse(InvalidRequest, "A security event token has no sub, exp or nonce.")
 		}
@@ -215,7 +215,7 @@ func (x Expect) readEvents(claims map[string]any, s account.SET) ([]account.SETE
 		if !ok || uri == "" || len(uri) > 1024 || !printable(uri) {
 			return nil, refuse(InvalidRequest, "Each event is an object under the URI of its type.")
 		}
-		e := account.SETEvent{Type: uri, Body: body, Subject: primary, At: happened(body, s, x.Now)}
+		e := account.SETEvent{Type: uri, Body: body, Subject: primary}
 		if e.Subject == nil {
 			if err := ownSubject(&e); err != nil {
 				return nil, err
@@ -248,19 +248,6 @@ func ownSubject(e *account.SETEvent) error {
 		return refuse(InvalidRequest, "The event names no subject.")
 	}
 	return nil
-}
-
-// happened is the time of an event: its event_timestamp, else the token's toe, else iat. A time that is more than five
-// minutes ahead is not believed.
-func happened(body map[string]any, s account.SET, now time.Time) time.Time {
-	at, ok := moment(body["event_timestamp"])
-	if !ok {
-		at = s.TOE
-	}
-	if at.IsZero() || at.After(now.Add(maxAhead)) {
-		return s.IssuedAt
-	}
-	return at
 }
 
 // moment reads a time in seconds, or in milliseconds and less as Okta and others send it.

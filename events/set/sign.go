@@ -24,7 +24,7 @@ type Claims struct {
 	SubjectInEvent bool
 }
 
-// Sign writes a token (RFC 8417 §2, SSF 1.0 §4.1), signed with RS256 by an RSA key whose key id is kid.
+// Sign writes a token (RFC 8417 §2), signed with RS256 by an RSA key whose key id is kid.
 func Sign(key crypto.Signer, kid string, c Claims) (string, error) {
 	event := map[string]any{}
 	for name, v := range c.Payload {

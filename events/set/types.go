@@ -71,13 +71,12 @@ const (
 	SCIMAsyncResp    = scim + "misc:asyncresp"
 )
 
-// Event types about the stream itself (SSF 1.0 §8.1.4, §8.1.5), with the spellings of before, and the one of logout tokens.
+// Event types about the stream itself (SSF 1.0 §8.1.4, §8.1.5), with the spellings of before.
 const (
 	Verification        = ssf + "verification"
 	StreamUpdated       = ssf + "stream-updated"
 	LegacyVerification  = risc + "verification"
 	LegacyStreamUpdated = caep + "stream-updated"
-	BackchannelLogout   = "http://schemas.openid.net/event/backchannel-logout"
 )
 
 // all are the types that have a meaning here.
