@@ -48,6 +48,7 @@ type Limits struct {
 	OwnersPerOrg     int           `yaml:"owners_per_org"`
 	UsersIndividual  int           `yaml:"users_of_individual_org"`
 	RulesPerAccount  int           `yaml:"rules_per_account"`
+	KeysPerUser      int           `yaml:"keys_per_user"`          // personal keys of one person in one org (T-12)
 	GroupValues      int           `yaml:"group_values_per_login"` // more are refused with a clear message
 	RulesLossShare   float64       `yaml:"rules_loss_share"`       // activation that takes roles from a larger share of people needs a confirmation
 	DiagnosisAge     time.Duration `yaml:"diagnosis_age"`

@@ -118,6 +118,7 @@ func overLimits(base, given account.Limits) account.Limits {
 	pick(&base.OwnersPerOrg, given.OwnersPerOrg)
 	pick(&base.UsersIndividual, given.UsersIndividual)
 	pick(&base.RulesPerAccount, given.RulesPerAccount)
+	pick(&base.KeysPerUser, given.KeysPerUser)
 	pick(&base.GroupValues, given.GroupValues)
 	if given.RulesLossShare != 0 {
 		base.RulesLossShare = given.RulesLossShare
@@ -152,6 +153,7 @@ func (p *reading) account(at string, s accountSection) Account {
 	a.Domains = p.domains(at, a, s.Domains)
 	a.Groups = p.groups(at, a, s.Groups)
 	a.Rules = p.rules(at, a, s.Rules)
+	a.Streams = p.streams(at, a, s.Streams)
 	return a
 }
 

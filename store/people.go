@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -44,13 +45,20 @@ func (l *Ledger) AddPerson(ctx context.Context, by account.Actor, a account.Acco
 				return nil, err
 			}
 		}
-		if _, err := h.PutTenancy(a, user.ID, h.now); err != nil {
+		first, err := h.PutTenancy(a, user.ID, h.now)
+		if err != nil {
 			return nil, err
 		}
 		added, err := h.AddSource(a, user.ID, h.byHand(account.Scope{}, r))
 		if err != nil || !added {
 			return nil, err
 		}
+		if first {
+			if err := h.announce(account.Announcement{What: account.WordAdded, User: user.ID, Email: email}); err != nil {
+				return nil, err
+			}
+		}
+		h.Gain(table.OfUser(user.ID))
 		return &note{Target: string(user.ID), Detail: map[string]any{"email": email, "role": r, "new": !found}}, nil
 	})
 	return user, err
@@ -185,32 +193,46 @@ func (l *Ledger) SetUserState(ctx context.Context, by account.Actor, u account.U
 		if err := l.maySetState(tx, by, user, now); err != nil {
 			return err
 		}
-		hands, err := l.handsOf(tx, by, u, now)
-		if err != nil {
-			return err
-		}
-		changed, err := tx.SetUserState(u, s)
-		if err != nil || !changed {
-			return err
-		}
-		if s == account.UserActive {
-			// By hand counts more than what a provider said: its suspensions go too (M-11).
-			if err := tx.ResumeAll(u); err != nil {
-				return err
-			}
-		}
-		for _, h := range hands {
-			if s == account.UserActive {
-				err = h.audit("user.enabled", note{Target: string(u)})
-			} else {
-				err = h.disabled(user)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err = l.setUserState(tx, by, user, s, "", now)
+		return err
 	})
+}
+
+// setUserState is SetUserState without asking who may. It gives the receipt of one account, whose ID is empty when nothing changed.
+func (l *Ledger) setUserState(tx *table.Tx, by account.Actor, user account.User, s account.UserState, in account.AccountID, now time.Time) (out account.Receipt, err error) {
+	u := user.ID
+	hands, err := l.handsOf(tx, by, u, now)
+	if err != nil {
+		return out, err
+	}
+	changed, err := tx.SetUserState(u, s)
+	if err != nil || !changed {
+		return out, err
+	}
+	if s == account.UserDisabled {
+		tx.Shut(table.OfUser(u))
+	}
+	if s == account.UserActive {
+		tx.Gain(table.OfUser(u))
+		// By hand counts more than what a provider said: its suspensions go too (M-11).
+		if err := tx.ResumeAll(u); err != nil {
+			return out, err
+		}
+	}
+	for _, h := range hands {
+		if s == account.UserActive {
+			err = errors.Join(h.announce(account.Announcement{What: account.WordReactivated, User: u, Everywhere: true}), h.audit("user.enabled", note{Target: string(u)}))
+		} else {
+			var r account.Receipt
+			if r, err = h.disabled(user); r.Account == in {
+				out = r
+			}
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // handsOf locks every account that a person has a place in, so that sign-ins under way end first and none of them makes a session
@@ -233,17 +255,20 @@ func (l *Ledger) handsOf(tx *table.Tx, by account.Actor, u account.UserID, now t
 	return hands, nil
 }
 
+// whyDisabled is what receipts and revoked keys say of who was disabled by hand.
+const whyDisabled = "user disabled"
+
 // disabled ends in this account what somebody holds who was disabled everywhere (M-08).
-func (h *hand) disabled(u account.User) error {
-	r := h.receiptFor(u, removal{User: u.ID, Source: account.SourceOf(h.by), Why: "user disabled"})
+func (h *hand) disabled(u account.User) (account.Receipt, error) {
+	r := h.receiptFor(u, removal{User: u.ID, Source: account.SourceOf(h.by), Why: whyDisabled})
 	r.Disabled = true
 	if err := h.endAll(&r, false); err != nil {
-		return err
+		return r, err
 	}
-	if err := h.handOut(r); err != nil {
-		return err
+	if err := errors.Join(h.handOut(r), h.announceRemoval(account.WordDeactivated, r)); err != nil {
+		return r, err
 	}
-	return h.audit("user.disabled", note{Target: string(u.ID), Detail: map[string]any{"sessions": r.Sessions, "keys": r.Keys, "receipt": r.ID}})
+	return r, h.audit("user.disabled", note{Target: string(u.ID), Detail: map[string]any{"sessions": r.Sessions, "keys": r.Keys, "receipt": r.ID}})
 }
 
 // maySetState: a person belongs to the company that owns the domain of their address, whoever else let them in.

@@ -1,4 +1,4 @@
-// Package api is the JSON API under /api/v1 for signed-in people: each operation reads its input, calls one
+// Package api is the JSON API under /api/v1 for people, by their browser session or a personal key: each operation reads its input, calls one
 // verb of the ledger and writes what came of it. The OpenAPI document is made from these handlers. Errors are
 // RFC 9457 problems. Who may do what is the ledger's decision; what exists but is not the caller's business is
 // a 404.
@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -24,6 +25,7 @@ import (
 type Options struct {
 	Ledger  *store.Ledger
 	Version string // of the product, for the document
+	Now     func() time.Time
 	// StartTest begins a login test and answers with the address to open; the sign-in door's.
 	StartTest func(ctx context.Context, by account.Actor, c account.ConnectionID, which account.Which) (url string, d account.DiagnosisID, err error)
 }
@@ -43,8 +45,9 @@ func Handler(o Options) http.Handler {
 	cfg.CreateHooks = nil // no $schema links in answers
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "apiKey", In: "cookie", Name: session.Cookie, Description: "The browser session of somebody who signed in."},
+		"key":     {Type: "http", Scheme: "bearer", BearerFormat: "dbp_…", Description: "A personal key. It acts for its holder, in its org alone, and makes no other credential."},
 	}
-	cfg.Security = []map[string][]string{{"session": {}}}
+	cfg.Security = []map[string][]string{{"session": {}}, {"key": {}}}
 	a := &API{opt: o}
 	h := humago.New(mux, cfg)
 	h.UseMiddleware(a.signedIn(h))
@@ -52,6 +55,8 @@ func Handler(o Options) http.Handler {
 	a.people(h)
 	a.rules(h)
 	a.connections(h)
+	a.keys(h)
+	a.removal(h)
 	return web.Mux(mux)
 }
 
@@ -64,27 +69,71 @@ func schemaName(t reflect.Type, hint string) string {
 	return name
 }
 
-type presenceKey struct{}
+// A visitor is who makes a request.
+type visitor struct {
+	user    account.UserID
+	account account.AccountID
+	key     account.KeyID // that spoke for them; empty: a browser session
+	since   time.Time     // their sign-in; zero with a key
+}
 
-// signedIn lets only requests of a live session through.
+type visitorKey struct{}
+
+// signedIn lets only requests of a live session or with a good key through. A request that shows a bearer token is judged by that
+// alone: what the browser adds to it by itself counts for nothing then.
 func (a *API) signedIn(h huma.API) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(c)
-		p, err := session.FromRequest(a.opt.Ledger, r)
+		c.SetHeader("Cache-Control", "no-store")
+		v, err := a.visitor(r)
 		if err != nil {
 			c.SetHeader("WWW-Authenticate", `Bearer realm="drawbridge"`) // RFC 9110 section 11.6.1
 			known := web.ProblemOf(r.Context(), err)                     // a store that does not answer is no reason to sign in again
 			_ = huma.WriteErr(h, c, known.Status, known.Detail, err)
 			return
 		}
-		next(huma.WithValue(c, presenceKey{}, p))
+		next(huma.WithValue(c, visitorKey{}, v))
 	}
+}
+
+func (a *API) visitor(r *http.Request) (visitor, error) {
+	if shown := r.Header.Get("Authorization"); shown != "" {
+		scheme, token, _ := strings.Cut(shown, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			token = "" // as good as a mistyped key
+		}
+		k, err := a.opt.Ledger.VerifyKey(r.Context(), account.NewSecret(strings.TrimSpace(token)))
+		if err != nil {
+			return visitor{}, err
+		}
+		return visitor{user: k.User.ID, account: k.Account.ID, key: k.Key.ID}, nil
+	}
+	p, err := session.FromRequest(a.opt.Ledger, r)
+	return visitor{user: p.User.ID, account: p.Account.ID, since: p.Session.CreatedAt}, err
 }
 
 // caller is who makes the request, as verbs want it.
 func caller(ctx context.Context) account.Actor {
-	p, _ := ctx.Value(presenceKey{}).(account.Presence)
-	return request.As(ctx, account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: p.Account.ID})
+	v, _ := ctx.Value(visitorKey{}).(visitor)
+	return request.As(ctx, account.Actor{Kind: account.ActorUser, User: v.user, Account: v.account, Key: v.key})
+}
+
+// freshness is how long ago the sign-in of somebody may be who makes a credential (KEY-5).
+const freshness = 30 * time.Minute
+
+// fresh asks for a recent sign-in in a browser; a key makes no other credential.
+func (a *API) fresh(ctx context.Context) error {
+	v, _ := ctx.Value(visitorKey{}).(visitor)
+	if v.key != "" {
+		return account.Errorf(account.Forbidden, "A key makes no other credential.").Coded("session_needed").Fix("Sign in with a browser, and make it there.")
+	}
+	return session.Fresh(account.Presence{Session: account.Session{CreatedAt: v.since}}, freshness, a.opt.Now())
+}
+
+// inPerson marks an operation that a key cannot do.
+func inPerson(o huma.Operation) huma.Operation {
+	o.Security = []map[string][]string{{"session": {}}}
+	return o
 }
 
 // An OrgPath names the org that an operation works in, by its exact name. It is exported because huma passes over
@@ -102,6 +151,13 @@ func (a *API) in(ctx context.Context, org string) (account.Account, account.Org,
 func op(method, path, id, summary string) huma.Operation {
 	return huma.Operation{Method: method, Path: "/api/v1" + path, OperationID: id, Summary: summary, MaxBodyBytes: 64 << 10,
 		Errors: []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}}
+}
+
+// created is op for what makes something.
+func created(path, id, summary string) huma.Operation {
+	o := op(http.MethodPost, path, id, summary)
+	o.DefaultStatus = http.StatusCreated
+	return o
 }
 
 // A body wraps what an operation answers with.

@@ -9,8 +9,8 @@ import (
 
 // THREAT ADM-1: the account is the session's, whichever org the path names.
 func TestWhatIsAskedForIsDoneInTheSessionsAccount(t *testing.T) {
-	p := account.Presence{User: account.User{ID: "usr_1"}, Account: account.Account{ID: "acc_1"}}
-	if by := caller(context.WithValue(t.Context(), presenceKey{}, p)); by.User != "usr_1" || by.Account != "acc_1" {
+	v := visitor{user: "usr_1", account: "acc_1", key: "key_1"}
+	if by := caller(context.WithValue(t.Context(), visitorKey{}, v)); by.User != "usr_1" || by.Account != "acc_1" || by.Key != "key_1" {
 		t.Errorf("%+v", by)
 	}
 }

@@ -16,7 +16,8 @@ type Person struct {
 	ID          account.UserID `json:"id"`
 	Email       string         `json:"email"`
 	Name        string         `json:"name,omitempty"`
-	State       string         `json:"state"`
+	State       string         `json:"state" enum:"active,disabled"`
+	Place       string         `json:"place" enum:"active,suspended" doc:"Their place in the account; a suspended one lets nobody in."`
 	AccountRole account.Role   `json:"account_role"`
 	Roles       []Held         `json:"roles"`
 }
@@ -41,7 +42,7 @@ type Source struct {
 }
 
 func (a *API) person(p store.Person) Person {
-	out := Person{ID: p.User.ID, Email: p.User.Email, Name: p.User.Name, State: string(p.User.State), AccountRole: p.Tenancy.Role, Roles: []Held{}}
+	out := Person{ID: p.User.ID, Email: p.User.Email, Name: p.User.Name, State: string(p.User.State), Place: string(p.Tenancy.Status), AccountRole: p.Tenancy.Role, Roles: []Held{}}
 	for _, h := range p.Roles {
 		out.Roles = append(out.Roles, a.held(h))
 	}

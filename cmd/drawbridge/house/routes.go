@@ -56,6 +56,25 @@ func (h *House) routes(version string) []web.Route {
 		// SCIM, per connection: one door for all methods, so that every refusal is in SCIM's words. Bodies are bounded there.
 		{Pattern: "/scim/{connection}/v2/{rest...}", Limit: 8 * scim.Limit, Exempt: true, Handler: h.Scim.Serve},
 
+		// security events out: a transmitter per account, whose receivers show a token
+		{Pattern: "GET /.well-known/ssf-configuration/ssf/{account}", Handler: h.Feeds.Configuration},
+		{Pattern: "GET /.well-known/risc-configuration/ssf/{account}", Handler: h.Feeds.Configuration}, // RISC 1.0
+		{Pattern: "GET /.well-known/oauth-authorization-server/ssf/{account}", Handler: h.Feeds.AuthorizationServer},
+		{Pattern: "GET /.well-known/oauth-protected-resource/ssf/{account}", Handler: h.Feeds.ProtectedResource},
+		{Pattern: "GET /ssf/{account}/jwks", Handler: h.Feeds.Keys},
+		{Pattern: "POST /ssf/{account}/token", Limit: small, Exempt: true, Throttle: slow, Handler: h.Feeds.Token},
+		{Pattern: "POST /ssf/{account}/stream", Exempt: true, Handler: h.Feeds.CreateStream},
+		{Pattern: "GET /ssf/{account}/stream", Handler: h.Feeds.Streams},
+		{Pattern: "PATCH /ssf/{account}/stream", Exempt: true, Handler: h.Feeds.UpdateStream},
+		{Pattern: "PUT /ssf/{account}/stream", Exempt: true, Handler: h.Feeds.ReplaceStream},
+		{Pattern: "DELETE /ssf/{account}/stream", Exempt: true, Handler: h.Feeds.DeleteStream},
+		{Pattern: "GET /ssf/{account}/status", Handler: h.Feeds.Status},
+		{Pattern: "POST /ssf/{account}/status", Exempt: true, Handler: h.Feeds.SetStatus},
+		{Pattern: "POST /ssf/{account}/subjects:add", Exempt: true, Handler: h.Feeds.AddSubject},
+		{Pattern: "POST /ssf/{account}/subjects:remove", Exempt: true, Handler: h.Feeds.RemoveSubject},
+		{Pattern: "POST /ssf/{account}/verify", Exempt: true, Handler: h.Feeds.Verify},
+		{Pattern: "POST /ssf/{account}/poll/{stream}", Exempt: true, Handler: h.Feeds.Poll},
+
 		// pages
 		{Pattern: "GET /{$}", Handler: c.Home},
 		{Pattern: "GET /choose", Handler: c.ChoosePage},
