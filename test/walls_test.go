@@ -52,7 +52,7 @@ var oneRoom = []struct {
 }
 
 // ground is the ground floor: nouns and pure thinking, without I/O and without a clock.
-var ground = []string{"account", "rules", "keys", "shares", "estate", "directory", "strict", "events/set"}
+var ground = []string{"account", "audit", "rules", "keys", "shares", "estate", "directory", "strict", "events/set"}
 
 // doors speak one foreign language each and know nothing of one another.
 var doors = []string{"federation", "scim", "events", "issuer"}
@@ -221,7 +221,7 @@ func TestRoomsThatLeanOnLittle(t *testing.T) {
 		"egress":          {"account"},
 		"federation/saml": {"account"},
 		"strict":          {},
-		"published":       {"account", "strict"},
+		"published":       {"account", "egress", "strict"},
 		"events/set":      {"account", "published", "strict"},
 		"federation/oidc": {"account", "egress", "published", "strict"},
 	}

@@ -32,6 +32,9 @@ func (j *judge) identify(ctx context.Context, t tokens) (*account.Login, error) 
 	}
 	login.AuthenticatedAt, _ = strict.NumericDate(j.claims["auth_time"])
 	login.ProviderSession = sessionOf(j.claims)
+	if id := text(j.claims, "jti"); len(id) <= 512 {
+		login.TokenID = id
+	}
 	login.Methods, _ = strict.Texts(j.claims["amr"])
 	if acr := text(j.claims, "acr"); acr != "" {
 		login.Methods = append(login.Methods, acr)

@@ -27,11 +27,7 @@ func (rp *RP) keySet(jwksURL string) *published.KeySet {
 }
 
 func (rp *RP) fetchKeys(ctx context.Context, jwksURL string) ([]jose.JSONWebKey, error) {
-	body, err := rp.get(ctx, jwksURL, maxKeys, "jwks")
-	if err != nil {
-		return nil, err
-	}
-	return published.ReadKeys(body)
+	return published.GetKeys(ctx, rp.client, jwksURL)
 }
 
 // pinned lets go-oidc verify through a published.KeySet: it keeps the payload that was under the signature, so

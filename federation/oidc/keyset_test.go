@@ -270,7 +270,7 @@ func TestKeySetIsBounded(t *testing.T) {
 	w.jwks = func() any { return map[string]any{"keys": many} }
 	w.refused("keys_unavailable")
 	w = newWorld(t, account.KindGeneric)
-	w.jwks = func() any { return map[string]any{"keys": []any{keyOne().jwk()}, "x": strings.Repeat("x", maxKeys)} }
+	w.jwks = func() any { return map[string]any{"keys": []any{keyOne().jwk()}, "x": strings.Repeat("x", 256<<10)} }
 	w.refused("keys_unavailable")
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -126,7 +125,6 @@ type provider struct {
 // Size of what a provider may answer (OIDC-S1).
 const (
 	maxDiscovery = 512 << 10
-	maxKeys      = 256 << 10
 	maxUserinfo  = 512 << 10
 	maxToken     = 1 << 20
 )
@@ -286,29 +284,7 @@ func checkEndpoint(name, raw string, needed bool, issuer string) error {
 
 // get fetches a JSON document. what names it in codes and messages.
 func (rp *RP) get(ctx context.Context, target string, limit int64, what string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return nil, account.Errorf(account.Invalid, "%q is no URL that can be fetched.", clip(target, 200)).Coded("url_host").Because(err)
-	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := rp.client.Do(req)
-	if err != nil {
-		return nil, egress.Explain(target, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		_ = resp.Body.Close()
-		return nil, account.Errorf(account.Unavailable, "%s answers with status %s.", clip(target, 200), clip(resp.Status, 60)).
-			Coded(what + "_status").Fix("Open it in a browser. If it works there, a firewall may stand in between.")
-	}
-	body, err := egress.Read(resp, limit)
-	if err != nil {
-		return nil, egress.Explain(target, err)
-	}
-	if t, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); t == "text/html" {
-		return nil, account.Errorf(account.Invalid, "%s answers with a web page.", clip(target, 200)).Coded(what + "_document").
-			Fix("Check the address: it has to answer with a JSON document.")
-	}
-	return body, nil
+	return published.Get(ctx, rp.client, target, limit, what)
 }
 
 // shared are the names that Microsoft gives to endpoints for everybody; a tenant's connection must
