@@ -36,6 +36,7 @@ type Account struct {
 	Connections []Connection
 	Groups      []Group
 	Rules       []Rule
+	Streams     []Stream
 }
 
 // A Team of the org.

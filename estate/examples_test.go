@@ -62,8 +62,11 @@ func readExample(name string) ([]byte, error) {
 }
 
 func environment(name string) string {
-	if strings.HasSuffix(name, "SCIM_TOKEN") {
+	switch {
+	case strings.HasSuffix(name, "_SCIM_TOKEN"):
 		return keys.Mint(keys.Directory, rand.Reader)
+	case strings.HasSuffix(name, "_EVENTS_CREDENTIAL"):
+		return keys.Mint(keys.Push, rand.Reader)
 	}
 	return "value of " + name
 }

@@ -33,6 +33,7 @@ type accountSection struct {
 	Connections []connectionSection `yaml:"connections"`
 	Groups      []groupSection      `yaml:"groups"`
 	Rules       []ruleSection       `yaml:"rules"`
+	Streams     []streamSection     `yaml:"streams"`
 }
 
 type personSection struct {

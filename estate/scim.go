@@ -1,7 +1,6 @@
 package estate
 
 import (
-	"errors"
 	"strings"
 	"time"
 
@@ -46,14 +45,7 @@ func (p *reading) scim(at string, s *scimSection) *SCIM {
 	if s.Groups != "" {
 		out.Options.Groups = account.PushedGroups(s.Groups)
 	}
-	if err := out.Options.Check(); err != nil {
-		where := at
-		var known *account.Error
-		if errors.As(err, &known) {
-			where = key(at, strings.TrimPrefix(known.Pointer, "/scim/"))
-		}
-		p.add(where, err)
-	}
+	p.pointed(strings.TrimSuffix(at, ".scim"), out.Options.Check())
 	if len(s.Tokens) > tokensAtOnce {
 		p.bad(key(at, "tokens"), "A connection has at most two SCIM tokens at a time, here are %d.", len(s.Tokens)).
 			Fix("List the one in use and the one that follows it.")

@@ -212,7 +212,7 @@ func (a *applying) account(want estate.Account) error {
 	}
 	one := &applyingAccount{applying: a, want: want, House: house, id: house.Account.ID,
 		teams: map[string]account.TeamID{}, connections: map[string]account.Connection{}}
-	for _, step := range []func() error{one.services, one.doTeams, one.owners, one.people, one.doConnections, one.domains, one.groups, one.rules} {
+	for _, step := range []func() error{one.services, one.doTeams, one.owners, one.people, one.doConnections, one.domains, one.groups, one.rules, one.streams} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -256,10 +256,13 @@ func TestEveryExampleOfTheManualApplies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := keys.Mint(keys.Directory, rand.Reader)
+	token, credential := keys.Mint(keys.Directory, rand.Reader), keys.Mint(keys.Push, rand.Reader)
 	environment := func(name string) string {
-		if strings.HasSuffix(name, "_SCIM_TOKEN") {
+		switch {
+		case strings.HasSuffix(name, "_SCIM_TOKEN"):
 			return token
+		case strings.HasSuffix(name, "_EVENTS_CREDENTIAL"):
+			return credential
 		}
 		return "value of " + name
 	}

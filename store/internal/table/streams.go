@@ -88,14 +88,23 @@ func (tx *Tx) StreamByDigest(id account.StreamID, digest []byte) (PushedStream, 
 
 // PushCredentials lists those of a stream, oldest first.
 func (tx *Tx) PushCredentials(a account.AccountID, id account.StreamID) ([]account.PushCredential, error) {
-	return list(tx, func(s scanner) (c account.PushCredential, err error) {
-		var made, used int64
-		err = s.Scan(&c.ID, &c.Stream, &c.Path, &c.Last4, &made, &c.CreatedBy, &used)
-		c.CreatedAt, c.UsedAt = instant(made), instant(used)
-		return c, err
-	}, `
-		SELECT id, stream_id, path, last4, created_at, created_by, used_at FROM stream_credentials
+	return list(tx, scanPushCredential, `
+		SELECT `+pushCredentialColumns+` FROM stream_credentials
 		 WHERE account_id = $1 AND stream_id = $2 ORDER BY created_at, id`, a, id)
+}
+
+// PushCredentialByDigest finds one of any stream.
+func (tx *Tx) PushCredentialByDigest(digest []byte) (account.PushCredential, bool, error) {
+	return one(tx, scanPushCredential, `SELECT `+pushCredentialColumns+` FROM stream_credentials WHERE digest = $1`, digest)
+}
+
+const pushCredentialColumns = `id, stream_id, path, last4, created_at, created_by, used_at`
+
+func scanPushCredential(s scanner) (c account.PushCredential, err error) {
+	var made, used int64
+	err = s.Scan(&c.ID, &c.Stream, &c.Path, &c.Last4, &made, &c.CreatedBy, &used)
+	c.CreatedAt, c.UsedAt = instant(made), instant(used)
+	return c, err
 }
 
 // InsertPushCredential writes a new one.
