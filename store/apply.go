@@ -97,7 +97,7 @@ func (l *Ledger) Apply(ctx context.Context, by account.Actor, e estate.Estate, o
 	}
 	if !o.DryRun {
 		if e.Catalogue != nil {
-			l.catalogue.Store(e.Catalogue)
+			l.goBy(e.Catalogue)
 		}
 		for _, id := range a.large {
 			if err := l.moveRest(ctx, id); err != nil {
@@ -166,6 +166,7 @@ func (a *applying) putCatalogue(cat account.Catalogue) error {
 		return err
 	}
 	a.catalogue.Store(&cat)
+	a.tx.Shut(table.Target{Kind: table.TargetAll}) // what owners hold follows from it
 	ids := make([]string, len(cat.Services))
 	for i, s := range cat.Services {
 		ids[i] = s.ID
@@ -184,9 +185,18 @@ func (l *Ledger) loadCatalogue(ctx context.Context) error {
 		if err := json.Unmarshal([]byte(text), &cat); err != nil {
 			return fmt.Errorf("the catalogue in the database does not read: %w", err)
 		}
-		l.catalogue.Store(&cat)
+		l.goBy(&cat)
 		return nil
 	})
+}
+
+// goBy takes over a catalogue, and forgets what followed from another one.
+func (l *Ledger) goBy(cat *account.Catalogue) {
+	if reflect.DeepEqual(*cat, l.Catalogue()) {
+		return
+	}
+	l.catalogue.Store(cat)
+	l.db.Marks().Forget()
 }
 
 // catalogueLook is how long a replica may go by a catalogue that another one has replaced.
@@ -212,7 +222,7 @@ func (a *applying) account(want estate.Account) error {
 	}
 	one := &applyingAccount{applying: a, want: want, House: house, id: house.Account.ID,
 		teams: map[string]account.TeamID{}, connections: map[string]account.Connection{}}
-	for _, step := range []func() error{one.services, one.doTeams, one.owners, one.people, one.doConnections, one.domains, one.groups, one.rules, one.streams} {
+	for _, step := range []func() error{one.services, one.doTeams, one.owners, one.people, one.doConnections, one.domains, one.groups, one.rules} {
 		if err := step(); err != nil {
 			return err
 		}

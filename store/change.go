@@ -48,9 +48,13 @@ func (l *Ledger) change(ctx context.Context, by account.Actor, a account.Account
 		if err := may(h); err != nil {
 			return err
 		}
+		said := h.Said()
 		n, err := do(h)
 		if err != nil || n == nil {
 			return err
+		}
+		if h.Said() == said {
+			h.Shut(table.OfAccount(a))
 		}
 		return h.audit(verb, *n)
 	})

@@ -491,8 +491,9 @@ func (l *Ledger) EnableConnection(ctx context.Context, by account.Actor, id acco
 			if err != nil {
 				return nil, err
 			}
+			h.Shut(table.OfConnection(id), table.OfAccount(c.Account))
 			n.Detail = map[string]any{"flows": flows, "sessions": sessions}
 		}
-		return n, nil
+		return n, h.announce(account.Announcement{What: verb, Connection: id})
 	})
 }

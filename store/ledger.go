@@ -27,6 +27,8 @@ type Options struct {
 	Log       *slog.Logger      // nil: silent
 	Sessions  SessionLimits
 	FlowAge   time.Duration         // how long a started sign-in may take; at most 15 minutes, the default
+	Lease     time.Duration         // how long checks may be answered from memory without having asked; 250 ms to 10 s, default 1 s
+	Waited    func(time.Duration)   // told how long each change that took power away waited for other replicas; may be nil
 	SCIM      SCIMReader            // reads the SCIM messages that security events carry; empty: such events cannot take effect
 	Event     func(account.Event)   // told of each security event once it has taken effect; may be nil
 	Removed   func(account.Receipt) // told of each removal once it is in force everywhere; may be nil
@@ -59,6 +61,10 @@ func (o Options) withDefaults() Options {
 	if o.FlowAge <= 0 || o.FlowAge > maxFlowAge {
 		o.FlowAge = maxFlowAge
 	}
+	if o.Lease <= 0 {
+		o.Lease = time.Second
+	}
+	o.Lease = min(max(o.Lease, minLease), maxLease)
 	return o
 }
 
@@ -71,6 +77,10 @@ type Ledger struct {
 	newKey func(time.Time) (account.SPKey, error) // newSPKey; tests have it faster
 	heard  func(account.AuditLine)                // told of each audit line, by Apply; may be nil
 	stamps stamps
+	lease  lease
+	visits memos[*visit]
+	keys   memos[*KeyHolder]
+	uses   uses
 	jots   struct { // lines of the request log that wait to be written
 		sync.Mutex
 		lines []jotted
@@ -84,12 +94,14 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		return nil, account.Errorf(account.Invalid, "The ledger needs a keyring to seal secrets with.").
 			Fix("Make one with drawbridge init, and keep it outside of the database.")
 	}
-	l := &Ledger{opt: o.withDefaults(), memory: newMemory(), newKey: newSPKey}
+	l := &Ledger{opt: o.withDefaults(), memory: newMemory(), newKey: newSPKey,
+		visits: newMemos[*visit](sessionsRemembered), keys: newMemos[*KeyHolder](keysRemembered)}
 	db, err := table.Open(ctx, o.URL, l.now)
 	if err != nil {
 		return nil, err
 	}
 	l.db = db
+	db.Waited(l.opt.Waited)
 	l.catalogue.Store(&l.opt.Catalogue)
 	if err = db.Migrate(ctx); err == nil {
 		err = l.checkKeyring(ctx)
@@ -106,13 +118,16 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 
 // Close waits for the writes under way.
 func (l *Ledger) Close() error {
-	return errors.Join(l.flushRequests(context.Background()), l.flushStamps(context.Background()), l.db.Close())
+	return errors.Join(l.flushRequests(context.Background()), l.flushStamps(context.Background()), l.flushUses(context.Background()), l.db.Close())
 }
 
-// Ready answers whether the store can serve: reachable and migrated.
+// Ready answers whether the store can serve: reachable and migrated, and while it works (Work) in possession of its lease.
 func (l *Ledger) Ready(ctx context.Context) error {
 	if err := l.db.Ping(ctx); err != nil {
 		return account.Errorf(account.Unavailable, "The database does not answer.").Because(err)
+	}
+	if l.lease.serving.Load() && !l.lease.current.Load().at(time.Now()) {
+		return account.Errorf(account.Unavailable, "This replica holds no lease: it cannot tell who has been shut out.")
 	}
 	return nil
 }

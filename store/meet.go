@@ -28,7 +28,12 @@ func (p *provision) meet(row *table.Pushed) error {
 		return err
 	}
 	row.Person = u
-	if _, err := p.PutTenancy(a, u, p.now); err != nil {
+	p.Gain(table.OfUser(u))
+	first, err := p.PutTenancy(a, u, p.now)
+	if err == nil && first {
+		err = p.announce(account.Announcement{What: account.WordAdded, User: u, Email: email})
+	}
+	if err != nil {
 		return err
 	}
 	_, err = p.AddSource(a, u, rules.Sourced{Role: account.Member, Source: account.Source{Kind: account.SourceSCIM, Connection: c, By: p.by.String(), At: p.now}})
@@ -94,6 +99,7 @@ func (p *provision) followPush(id account.UserID, email, name string) error {
 			p.note("The domain of %s is not proved for this account; the person keeps their address.", email)
 		default:
 			next.Email = email
+			p.Shut(table.OfUser(id)) // the accounts that a session may go to hang on its domain
 			if err := p.audit("user.email_changed", note{Target: string(id), Detail: map[string]any{"from": u.Email, "to": email}}); err != nil {
 				return err
 			}
@@ -102,6 +108,7 @@ func (p *provision) followPush(id account.UserID, email, name string) error {
 	if next == u {
 		return nil
 	}
+	p.Gain(table.OfUser(id))
 	return p.SetUser(id, next.Email, next.Name)
 }
 
@@ -186,6 +193,9 @@ func (p *provision) moved(ids []string, values ...string) error {
 	return nil
 }
 
+// manyPeople of one change are an account as well: one line of the revocation log instead of thousands.
+const manyPeople = 100
+
 // reconsider gives a person what their groups earn now: those that were pushed, joined with those of their last sign-in.
 func (p *provision) reconsider(u account.UserID) error {
 	a, c := p.where()
@@ -213,5 +223,14 @@ func (p *provision) reconsider(u account.UserID) error {
 		return err
 	}
 	decision := active.index.Evaluate(c, rules.Merge(claims, pushed, p.Options.Groups))
-	return p.move(u, held, rules.Diff(held, p.Org.ID, isOwner(held, p.Org.ID), decision, c, p.now))
+	change := rules.Diff(held, p.Org.ID, isOwner(held, p.Org.ID), decision, c, p.now)
+	switch {
+	case len(change.Revoke) > 0 && p.Said() < manyPeople:
+		p.Shut(table.OfUser(u))
+	case len(change.Revoke) > 0:
+		p.Shut(table.OfAccount(a))
+	case !change.Empty():
+		p.Gain(table.OfUser(u))
+	}
+	return p.move(u, held, change)
 }

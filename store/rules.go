@@ -546,6 +546,9 @@ func (h *hand) move(u account.UserID, before []account.Held, c rules.Change) err
 			return err
 		}
 	}
+	if err := h.announceMove(u, before, c); err != nil {
+		return err
+	}
 	detail := map[string]any{"granted": roleLines(c.Grant), "revoked": roleLines(c.Revoke)}
 	if len(c.Replaced) > 0 {
 		detail["replaced"] = roleLines(c.Replaced)
@@ -603,6 +606,7 @@ func (h *hand) moveBatch() (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	h.Shut(table.OfAccount(a))
 	for _, p := range people {
 		if err := h.move(p.User, p.Held, rules.Swap(p, h.Org.ID, active.index, h.now)); err != nil {
 			return false, err

@@ -177,7 +177,7 @@ func (l *Ledger) flushRequests(ctx context.Context) error {
 	})
 }
 
-// keepRequests writes the request log, and the last times of receipts, every few seconds until ctx ends.
+// keepRequests writes the request log, the last times of receipts and the last uses of keys every few seconds until ctx ends.
 func (l *Ledger) keepRequests(ctx context.Context) {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
@@ -186,8 +186,8 @@ func (l *Ledger) keepRequests(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := errors.Join(l.flushRequests(ctx), l.flushStamps(ctx)); err != nil && ctx.Err() == nil {
-				l.opt.Log.ErrorContext(ctx, "the SCIM request log or receipts could not be written", "error", err)
+			if err := errors.Join(l.flushRequests(ctx), l.flushStamps(ctx), l.flushUses(ctx)); err != nil && ctx.Err() == nil {
+				l.opt.Log.ErrorContext(ctx, "the SCIM request log, receipts or uses of keys could not be written", "error", err)
 			}
 		}
 	}

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -15,40 +17,78 @@ func nobody() *account.Error {
 	return account.Errorf(account.Unauthorized, "Nobody is signed in.").Fix("Sign in.")
 }
 
+// A visit is what is remembered of a session. Seen moves with its use.
+type visit struct {
+	account.Presence
+	digest []byte
+	seen   atomic.Pointer[seen]
+}
+
+type seen struct{ at, idle time.Time }
+
 // Presence is who the cookie's token belongs to and what they hold now. Unauthorized when there is no such live session,
-// the person is disabled, the tenancy is not active, or the connection has been switched off. Seen at most once a minute.
+// the person is disabled, the tenancy is not active, or the connection has been switched off; Unavailable when that cannot be known at
+// the moment. Seen at most once a minute. Callers do not change what it holds: it may come from memory, where others find it.
 func (l *Ledger) Presence(ctx context.Context, token account.Secret) (account.Presence, error) {
 	if token.IsZero() {
 		return account.Presence{}, nobody()
 	}
 	now := l.now()
-	var p account.Presence
-	var session table.Session
-	err := l.db.Read(ctx, func(tx *table.Tx) error {
-		v, found, err := tx.Visit(digest(token.Reveal()), now)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return nobody()
-		}
-		session = v.Session
-		p, err = l.presence(tx, v)
-		return err
-	})
-	if err != nil {
-		return account.Presence{}, err
+	d := sha256.Sum256([]byte(token.Reveal()))
+	e, ok := recall(l, &l.visits, d)
+	if ok {
+		s := e.value.seen.Load()
+		ok = now.Before(s.idle) && now.Before(e.value.Session.ExpiresAt)
 	}
-	if now.Sub(session.SeenAt) >= touchEvery {
-		idle := now.Add(l.opt.Sessions.Idle)
-		if idle.After(session.ExpiresAt) {
-			idle = session.ExpiresAt
-		}
-		if err := l.db.Write(ctx, func(tx *table.Tx) error { return tx.TouchSession(session.Digest, now, idle) }); err != nil {
+	if !ok {
+		var err error
+		if e, err = learn(ctx, l, &l.visits, d, func(tx *table.Tx) (*visit, []table.Target, error) { return l.visit(tx, d[:], now) }); err != nil {
 			return account.Presence{}, err
 		}
-		p.Session.SeenAt, p.Session.IdleUntil = now, idle
 	}
+	return l.greet(ctx, e.value, now)
+}
+
+// visit reads a live session, and all that its presence hangs on.
+func (l *Ledger) visit(tx *table.Tx, digest []byte, now time.Time) (*visit, []table.Target, error) {
+	row, found, err := tx.Visit(digest, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !found {
+		return nil, nil, nobody()
+	}
+	p, err := l.presence(tx, row)
+	if err != nil {
+		return nil, nil, err
+	}
+	v := &visit{Presence: p, digest: digest}
+	v.seen.Store(&seen{p.Session.SeenAt, p.Session.IdleUntil})
+	on := []table.Target{table.OfUser(p.User.ID), table.OfSession(p.Session.ID), table.OfAccount(p.Account.ID),
+		table.OfConnection(p.Connection.ID), table.OfAccount(p.Connection.Account)}
+	for _, place := range p.Tenancies {
+		on = append(on, table.OfAccount(place.Account.ID))
+	}
+	return v, on, nil
+}
+
+// greet gives the presence of a visit, and notes that the session was used.
+func (l *Ledger) greet(ctx context.Context, v *visit, now time.Time) (account.Presence, error) {
+	p, before := v.Presence, v.seen.Load()
+	if now.Sub(before.at) >= touchEvery {
+		next := &seen{now, now.Add(l.opt.Sessions.Idle)}
+		if next.idle.After(p.Session.ExpiresAt) {
+			next.idle = p.Session.ExpiresAt
+		}
+		if v.seen.CompareAndSwap(before, next) { // of many requests at once, one writes
+			if err := l.db.Write(ctx, func(tx *table.Tx) error { return tx.TouchSession(v.digest, next.at, next.idle) }); err != nil {
+				v.seen.CompareAndSwap(next, before)
+				return account.Presence{}, err
+			}
+		}
+		before = v.seen.Load()
+	}
+	p.Session.SeenAt, p.Session.IdleUntil = before.at, before.idle
 	return p, nil
 }
 
@@ -152,6 +192,7 @@ func (l *Ledger) Choose(ctx context.Context, by account.Actor, token account.Sec
 		if !moved {
 			return nobody()
 		}
+		tx.Shut(table.OfSession(v.Session.ID))
 		out = v.Session.Session
 		out.Account, out.Token = to, fresh
 		by.Kind, by.User = account.ActorUser, v.User.ID
@@ -183,7 +224,15 @@ func (l *Ledger) SignOut(ctx context.Context, by account.Actor, token account.Se
 		if row, found, err = tx.EndSession(digest(token.Reveal())); err != nil || !found {
 			return err
 		}
+		tx.Shut(table.OfSession(row.ID))
 		by.Kind, by.User, by.Connection = account.ActorUser, row.User, row.Connection
+		house, _, err := tx.House(row.Account)
+		if err != nil {
+			return err
+		}
+		if err := l.announce(tx, house, by, now, account.Announcement{What: account.WordSessionEnded, User: row.User, Session: row.ID, Reason: "signed out"}); err != nil {
+			return err
+		}
 		return l.audit(tx, by, row.Account, "user.signed_out", note{Target: string(row.User), Detail: map[string]any{"session": row.ID}}, now)
 	})
 	if err != nil || row.ID == "" {
@@ -205,7 +254,7 @@ func (l *Ledger) EndSessions(ctx context.Context, by account.Actor, c account.Co
 		return 0, account.Errorf(account.Invalid, "A logout names a subject or a session.")
 	}
 	now := l.now()
-	var ended int64
+	var ended []account.SessionID
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
 		conn, found, err := tx.Outline(c)
 		if err != nil {
@@ -223,11 +272,53 @@ func (l *Ledger) EndSessions(ctx context.Context, by account.Actor, c account.Co
 				return account.Errorf(account.Conflict, "This logout message was used before.").Coded(codeUsed)
 			}
 		}
+		by.Connection = c
+		if err := l.announceLogout(tx, by, conn.Account, now, c, subject, providerSession); err != nil {
+			return err
+		}
+		if err := l.receiptsOfLogout(tx, by, conn.Account, now, c, subject, providerSession); err != nil {
+			return err
+		}
 		if ended, err = tx.EndSessionsOf(c, subject, providerSession); err != nil {
 			return err
 		}
-		by.Connection = c
-		return l.audit(tx, by, conn.Account, "sessions.ended", note{Target: string(c), Detail: map[string]any{"subject": subject, "sessions": ended}}, now)
+		for _, id := range ended {
+			tx.Shut(table.OfSession(id))
+		}
+		return l.audit(tx, by, conn.Account, "sessions.ended", note{Target: string(c), Detail: map[string]any{"subject": subject, "sessions": len(ended)}}, now)
 	})
-	return int(ended), err
+	return len(ended), err
+}
+
+// receiptsOfLogout leaves a receipt for everybody whose sessions a provider's logout ends. The account is locked: sign-ins under way have
+// ended before their sessions are looked for.
+func (l *Ledger) receiptsOfLogout(tx *table.Tx, by account.Actor, a account.AccountID, now time.Time, c account.ConnectionID, subject, providerSession string) error {
+	house, _, err := tx.LockHouse(a)
+	if err != nil {
+		return err
+	}
+	meant, err := tx.SessionsMeant(c, subject, providerSession)
+	if err != nil {
+		return err
+	}
+	ended := map[account.UserID]int{}
+	for _, s := range meant {
+		ended[s.User]++
+	}
+	h := &hand{Tx: tx, House: house, l: l, by: by, now: now, master: true}
+	for u, n := range ended {
+		user, found, err := tx.User(u)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		r := h.receiptFor(user, removal{User: u, Source: account.FromLogout, Why: "signed out at the provider"})
+		r.Sessions = n
+		if err := h.handOut(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }

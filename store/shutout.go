@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -50,6 +51,9 @@ func (h *hand) shutOut(r removal) (account.Receipt, error) {
 	if err := h.handOut(out); err != nil {
 		return out, err
 	}
+	if err := errors.Join(h.announceRemoval(account.WordDeactivated, out), h.announceElsewhere(out)); err != nil {
+		return out, err
+	}
 	return out, h.audit("user.deactivated", note{Target: string(r.User), Reason: r.Why, Detail: map[string]any{
 		"sessions": out.Sessions, "keys": out.Keys, "disabled": out.Disabled, "receipt": out.ID}})
 }
@@ -75,7 +79,7 @@ func (h *hand) endAll(r *account.Receipt, everywhere bool) error {
 		return err
 	}
 	r.Sessions, r.Keys = int(sessions), int(keys)
-	h.Shut(table.Target{Kind: table.TargetUser, ID: string(r.User)})
+	h.Shut(table.OfUser(r.User))
 	return nil
 }
 
@@ -88,6 +92,10 @@ func (h *hand) letIn(u account.UserID, seal string) (bool, error) {
 	}
 	enabled, err := h.Enable(u, seal)
 	if err != nil || !resumed && !enabled {
+		return false, err
+	}
+	h.Gain(table.OfUser(u))
+	if err := h.announce(account.Announcement{What: account.WordReactivated, User: u, Everywhere: enabled}); err != nil {
 		return false, err
 	}
 	return true, h.audit("user.reactivated", note{Target: string(u)})

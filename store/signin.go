@@ -396,6 +396,7 @@ func (s *signIn) introduce(tx *table.Tx, a account.AccountID, settings *account.
 	if _, err := tx.EndSessionsOf(s.Login.Connection, p.Subject, ""); err != nil {
 		return p, false, err
 	}
+	tx.Shut(table.OfUser(p.ID))
 	p.Subject, p.Groups, p.State = "", "[]", ""
 	return p, true, s.l.audit(tx, s.By, a, "user.relinked", note{Target: string(p.ID), Detail: map[string]any{"email": s.Login.Email}}, s.now)
 }
@@ -428,7 +429,8 @@ func (s *signIn) follow(tx *table.Tx, gate table.Gate, p *table.Known) error {
 	if email == p.Email && name == p.Name {
 		return nil
 	}
-	if email != p.Email {
+	if email != p.Email { // the accounts that a session may go to hang on its domain
+		tx.Shut(table.OfUser(p.ID))
 		if err := s.l.audit(tx, s.By, gate.Account.ID, "user.email_changed", note{Target: string(p.ID), Detail: map[string]any{"from": p.Email, "to": email}}, s.now); err != nil {
 			return err
 		}
@@ -472,6 +474,10 @@ func (s *signIn) roles(tx *table.Tx, gate table.Gate, p table.Known, created boo
 	out.Change = rules.Diff(held, gate.Org.ID, isOwner(held, gate.Org.ID), out.Decision, c, s.now)
 	if err := tx.ApplyChange(a, p.ID, out.Change); err != nil {
 		return err
+	}
+	tx.Gain(table.OfUser(p.ID)) // whoever has another session sees there what this one brought
+	if len(out.Change.Revoke) > 0 {
+		tx.Shut(table.OfUser(p.ID))
 	}
 	after := out.Change.After(held)
 	if role, _ := accountRole(after); role == "" {

@@ -13,8 +13,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -43,7 +45,18 @@ type DB struct {
 	readers *semaphore.Weighted
 	within  *Tx // see Within
 	now     func() time.Time
+	marks   *Marks
+	url     string
+	self    atomic.Pointer[string] // this process as a replica; nil: it is none
+	waits   waits
+	waited  func(time.Duration)
 }
+
+// Waited is told how long each change that took power away waited for the other replicas. It has to be set before the first change.
+func (db *DB) Waited(f func(time.Duration)) { db.waited = f }
+
+// Marks tell what of the things that were read from this database still is so.
+func (db *DB) Marks() *Marks { return db.marks }
 
 // Within is the database as it looks from inside of one of its transactions: what is written and read through it
 // is part of tx, so that several changes become one. tx has to end with the first error that any of them returns.
@@ -53,7 +66,7 @@ func (db *DB) Within(tx *Tx) *DB { return &DB{Dialect: db.Dialect, within: tx} }
 func Open(ctx context.Context, rawURL string, now func() time.Time) (*DB, error) {
 	db, err := open(ctx, rawURL)
 	if err == nil {
-		db.now = now
+		db.now, db.marks = now, new(Marks)
 	}
 	return db, err
 }
@@ -74,7 +87,7 @@ func open(ctx context.Context, rawURL string) (*DB, error) {
 			pool.Close()
 			return nil, account.Errorf(account.Unavailable, "PostgreSQL does not answer.").Because(err)
 		}
-		return &DB{Dialect: Postgres, pool: pool}, nil
+		return &DB{Dialect: Postgres, pool: pool, url: rawURL}, nil
 	}
 	return nil, account.Errorf(account.Invalid, "Expected a database URL that starts with sqlite: or postgres://.")
 }
@@ -168,6 +181,8 @@ type Tx struct {
 	snapshot bool
 	looked   bool // a Look has had its statement
 	shut     []Target
+	gained   []Target
+	rev      int64 // in the revocation log; 0: nothing was shut
 	settled  []func(committed, everywhere time.Time)
 	// stmt gives a prepared statement, nil where the driver keeps its own.
 	stmt func(query string) (*sql.Stmt, error)
@@ -184,21 +199,42 @@ func (tx *Tx) Committed() bool { return tx.snapshot }
 func (tx *Tx) Context() context.Context { return tx.ctx }
 
 // Write runs do in one durable transaction. An error from do rolls all of it back. do may run
-// more than once (see again), so it must not touch anything but tx.
+// more than once (see again), so it must not touch anything but tx. When do has shut something, Write answers once that is in force in
+// every process.
 func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
 	if db.within != nil {
 		return do(db.within)
 	}
 	var last *Tx
-	err := db.write(ctx, func(tx *Tx) error { last = tx; return do(tx) })
-	if err == nil && len(last.settled) > 0 {
-		committed := db.now()
+	err := db.write(ctx, func(tx *Tx) error {
+		last = tx
+		if err := do(tx); err != nil {
+			return err
+		}
+		return tx.record()
+	})
+	if last != nil {
+		// With an error too: the commit may have been made all the same.
+		db.marks.Hit(slices.Concat(last.shut, last.gained)...)
+	}
+	if err != nil {
+		return err
+	}
+	committed := db.now()
+	if last.rev > 0 {
+		began := time.Now()
+		db.everywhere(last.rev)
+		if db.waited != nil {
+			db.waited(time.Since(began))
+		}
+	}
+	if len(last.settled) > 0 {
 		everywhere := db.now()
 		for _, f := range last.settled {
 			f(committed, everywhere)
 		}
 	}
-	return err
+	return nil
 }
 
 func (db *DB) write(ctx context.Context, do func(*Tx) error) error {

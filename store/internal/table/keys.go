@@ -8,11 +8,25 @@ import (
 
 const keyColumns = `k.account_id, k.id, k.org_id, k.user_id, k.name, k.last4, k.state, k.reason, k.created_at, k.expires_at, k.used_at, k.ended_at, k.flagged_at`
 
-func scanKey(s scanner) (k account.Key, err error) {
-	var made, expires, used, ended, flagged int64
-	err = s.Scan(&k.Account, &k.ID, &k.Org, &k.User, &k.Name, &k.Last4, &k.State, &k.Reason, &made, &expires, &used, &ended, &flagged)
-	k.CreatedAt, k.ExpiresAt, k.UsedAt, k.EndedAt, k.FlaggedAt = instant(made), instant(expires), instant(used), instant(ended), instant(flagged)
-	return k, err
+// A keyRow is a key on its way out of a row.
+type keyRow struct {
+	account.Key
+	made, expires, used, ended, flagged int64
+}
+
+func (k *keyRow) dest() []any {
+	return []any{&k.Account, &k.ID, &k.Org, &k.User, &k.Name, &k.Last4, &k.State, &k.Reason, &k.made, &k.expires, &k.used, &k.ended, &k.flagged}
+}
+
+func (k *keyRow) key() account.Key {
+	k.CreatedAt, k.ExpiresAt, k.UsedAt, k.EndedAt, k.FlaggedAt = instant(k.made), instant(k.expires), instant(k.used), instant(k.ended), instant(k.flagged)
+	return k.Key
+}
+
+func scanKey(s scanner) (account.Key, error) {
+	var k keyRow
+	err := s.Scan(k.dest()...)
+	return k.key(), err
 }
 
 // InsertKey writes a new one.
@@ -37,7 +51,7 @@ func (tx *Tx) Key(a account.AccountID, id account.KeyID) (account.Key, bool, err
 // RevokeKey is false when it is not active.
 func (tx *Tx) RevokeKey(a account.AccountID, id account.KeyID, reason string, at time.Time) (bool, error) {
 	n, err := tx.exec(`
-		UPDATE personal_keys SET state = 'revoked', reason = $3, ended_at = $4 WHERE account_id = $1 AND id = $2 AND state = 'active'`, a, id, reason, micros(at))
+		UPDATE personal_keys SET state = 'revoked', reason = $3, ended_at = $4 WHERE account_id = $1 AND id = $2 AND state <> 'revoked'`, a, id, reason, micros(at))
 	return n > 0, err
 }
 
@@ -45,7 +59,7 @@ func (tx *Tx) RevokeKey(a account.AccountID, id account.KeyID, reason string, at
 func (tx *Tx) RevokeKeys(a account.AccountID, u account.UserID, reason string, at time.Time) (int64, error) {
 	return tx.exec(`
 		UPDATE personal_keys SET state = 'revoked', reason = $3, ended_at = $4
-		 WHERE user_id = $2 AND ($1 = '' OR account_id = $1) AND state = 'active'`, a, u, reason, micros(at))
+		 WHERE user_id = $2 AND ($1 = '' OR account_id = $1) AND state <> 'revoked'`, a, u, reason, micros(at))
 }
 
 // FlagKeys marks a person's active keys of an account that were made since an instant.
@@ -53,4 +67,38 @@ func (tx *Tx) FlagKeys(a account.AccountID, u account.UserID, since, at time.Tim
 	return tx.exec(`
 		UPDATE personal_keys SET flagged_at = $4 WHERE account_id = $1 AND user_id = $2 AND state = 'active' AND created_at >= $3`,
 		a, u, micros(since), micros(at))
+}
+
+// A HeldKey is a key with whom it speaks for.
+type HeldKey struct {
+	Key   account.Key
+	User  account.User
+	House House
+}
+
+// KeyByDigest reads the active key that a digest belongs to, of an active person with an active place in its account.
+func (tx *Tx) KeyByDigest(digest []byte, at time.Time) (HeldKey, bool, error) {
+	return one(tx, func(s scanner) (h HeldKey, err error) {
+		var k keyRow
+		var made int64
+		u := &h.User
+		h.House, err = scanHouse(withTail(s, append(k.dest(), &u.ID, &u.Email, &u.Name, &u.State, &made)...))
+		h.Key, u.CreatedAt = k.key(), instant(made)
+		return h, err
+	}, `
+		SELECT `+houseColumns+`, `+keyColumns+`, u.id, u.email, u.name, u.state, u.created_at
+		  FROM personal_keys k
+		  JOIN users u ON u.id = k.user_id
+		  JOIN accounts a ON a.id = k.account_id
+		  JOIN orgs o ON o.account_id = k.account_id
+		  JOIN tenancies t ON t.account_id = k.account_id AND t.user_id = k.user_id
+		 WHERE k.digest = $1 AND k.state = 'active' AND (k.expires_at = 0 OR k.expires_at > $2) AND u.state = 'active' AND t.status = 'active'
+		   AND EXISTS (SELECT 1 FROM role_sources s WHERE s.account_id = k.account_id AND s.user_id = k.user_id AND s.org_id = '' AND s.team_id = '')`,
+		digest, micros(at))
+}
+
+// TouchKey notes a use.
+func (tx *Tx) TouchKey(a account.AccountID, id account.KeyID, at time.Time) error {
+	_, err := tx.exec(`UPDATE personal_keys SET used_at = $3 WHERE account_id = $1 AND id = $2 AND used_at < $3`, a, id, micros(at))
+	return err
 }

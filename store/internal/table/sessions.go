@@ -135,13 +135,14 @@ func (tx *Tx) EndSession(digest []byte) (Session, bool, error) {
 		RETURNING account_id, id, digest, user_id, connection_id, subject, provider_session, created_at, seen_at, idle_until, expires_at, name_id, id_token`, digest)
 }
 
-// EndSessionsOf removes the sessions of a connection that a provider names. An empty subject or provider session stands for any;
-// one of them has to be given.
-func (tx *Tx) EndSessionsOf(c account.ConnectionID, subject, providerSession string) (int64, error) {
-	return tx.exec(`
+// EndSessionsOf removes the sessions of a connection that a provider names, and says which. An empty subject or provider session stands
+// for any; one of them has to be given.
+func (tx *Tx) EndSessionsOf(c account.ConnectionID, subject, providerSession string) ([]account.SessionID, error) {
+	return list(tx, func(s scanner) (id account.SessionID, err error) { return id, s.Scan(&id) }, `
 		DELETE FROM sessions
 		 WHERE connection_id = $1 AND ($2 <> '' OR $3 <> '')
-		   AND ($2 = '' OR subject = $2) AND ($3 = '' OR provider_session = $3)`, c, subject, providerSession)
+		   AND ($2 = '' OR subject = $2) AND ($3 = '' OR provider_session = $3)
+		RETURNING id`, c, subject, providerSession)
 }
 
 // EndSessionsOfUser removes all of a person.

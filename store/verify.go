@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/keys"
+	"github.com/drawbridge-id/drawbridge/store/internal/table"
+)
+
+// A KeyHolder is whom a key speaks for. Callers do not change it: others find it in memory.
+type KeyHolder struct {
+	Key     account.Key // UsedAt as it was when the database was last asked
+	User    account.User
+	Account account.Account
+	Org     account.Org
+
+	used atomic.Int64 // microseconds; what is known of its last use
+}
+
+func badKey() *account.Error {
+	return account.Errorf(account.Unauthorized, "The key is not a valid one.").Coded("bad_key").
+		Fix("Check that it is spelled as it was shown, and ask its owner whether it is still valid.")
+}
+
+// VerifyKey says whom a key speaks for at this moment. Unauthorized, and nothing more, when it is mistyped, unknown, revoked or has run
+// out, and when its holder is disabled, or suspended or removed in its account; Unavailable when that cannot be known at the moment.
+// A mistyped one costs no look into the database.
+func (l *Ledger) VerifyKey(ctx context.Context, key account.Secret) (*KeyHolder, error) {
+	if !keys.Is(keys.Personal, key.Reveal()) {
+		return nil, badKey()
+	}
+	d := sha256.Sum256([]byte(key.Reveal()))
+	if h, ok := l.recallKey(d); ok {
+		return h, nil
+	}
+	now := l.now()
+	e, err := learn(ctx, l, &l.keys, d, func(tx *table.Tx) (*KeyHolder, []table.Target, error) {
+		k, found, err := tx.KeyByDigest(d[:], now)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !found {
+			return nil, nil, badKey()
+		}
+		h := &KeyHolder{Key: k.Key, User: k.User, Account: k.House.Account, Org: k.House.Org}
+		h.used.Store(micros(k.Key.UsedAt))
+		return h, []table.Target{table.OfKey(k.Key.ID), table.OfUser(k.User.ID), table.OfAccount(k.Key.Account)}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.uses.note(e.value, now)
+	return e.value, nil
+}
+
+// RecallKey is VerifyKey from memory alone; ok is false when that says nothing about the key, good or bad.
+func (l *Ledger) RecallKey(key account.Secret) (*KeyHolder, bool) {
+	if len(key.Reveal()) == 0 {
+		return nil, false
+	}
+	return l.recallKey(sha256.Sum256([]byte(key.Reveal())))
+}
+
+func (l *Ledger) recallKey(d digested) (*KeyHolder, bool) {
+	e, ok := recall(l, &l.keys, d)
+	if !ok {
+		return nil, false
+	}
+	now := l.now()
+	if until := e.value.Key.ExpiresAt; !until.IsZero() && !now.Before(until) {
+		return nil, false
+	}
+	l.uses.note(e.value, now)
+	return e.value, true
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// uses are keys whose last use waits to be written: no check waits for that.
+type uses struct {
+	sync.Mutex
+	waiting map[account.KeyID]keyUse
+}
+
+type keyUse struct {
+	account account.AccountID
+	at      time.Time
+}
+
+const usesAtOnce = 500 // in one transaction
+
+// note remembers a use that is to be written, at most once a minute for each key.
+func (u *uses) note(h *KeyHolder, now time.Time) {
+	before, at := h.used.Load(), now.UnixMicro()
+	if at-before < touchEvery.Microseconds() || !h.used.CompareAndSwap(before, at) {
+		return
+	}
+	u.Lock()
+	defer u.Unlock()
+	if u.waiting == nil {
+		u.waiting = map[account.KeyID]keyUse{}
+	}
+	u.waiting[h.Key.ID] = keyUse{h.Key.Account, now}
+}
+
+// flushUses writes when keys were last used.
+func (l *Ledger) flushUses(ctx context.Context) error {
+	l.uses.Lock()
+	waiting := l.uses.waiting
+	l.uses.waiting = nil
+	l.uses.Unlock()
+	for len(waiting) > 0 {
+		batch := make(map[account.KeyID]keyUse, min(len(waiting), usesAtOnce))
+		for id, u := range waiting {
+			if len(batch) == usesAtOnce {
+				break
+			}
+			batch[id] = u
+			delete(waiting, id)
+		}
+		err := l.db.Write(ctx, func(tx *table.Tx) error {
+			for id, u := range batch {
+				if err := tx.TouchKey(u.account, id, u.at); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
