@@ -3,7 +3,9 @@ package test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -119,6 +121,38 @@ func TestTheDemoShowsTheMainJobAndLeavesNothing(t *testing.T) {
 	if p, err := mallory.Go(t.Context(), house+con.FindString(asked.Body+asked.Header.Get("Refresh"))); err != nil || p.Status != http.StatusForbidden {
 		t.Errorf("Mallory, whose address is Globex's, is answered %v (%v)", p, err)
 	}
+	// Whoever left opens nothing with what the demo shows of them, and the receipts say when.
+	receipts := regexp.MustCompile(`(\S+) had signed in and made a key, and left \((\w+), .*\n.*answered \d+ in (\S+)\n`+
+		`.*received \S+, committed \+(\S+), in force everywhere \+(\S+); 1 session ended, 1 key revoked\n.*session 401, key 401`).FindAllStringSubmatch(explained, -1)
+	left := map[string]string{}
+	for _, r := range receipts {
+		left[r[1]] = r[2]
+		answered, err1 := time.ParseDuration(r[3])
+		committed, err2 := time.ParseDuration(r[4])
+		everywhere, err3 := time.ParseDuration(r[5])
+		if err := errors.Join(err1, err2, err3); err != nil || committed <= 0 || everywhere < committed || answered < everywhere {
+			t.Errorf("%s: committed after %s, in force after %s, answered after %s (%v)", r[1], committed, everywhere, answered, err)
+		}
+	}
+	if want := map[string]string{"dana@acme.example": "scim"}; !maps.Equal(left, want) {
+		t.Errorf("the receipts tell of %v, want %v:\n%s", left, want, explained)
+	}
+	tries := regexp.MustCompile(`curl -i -H '(\w+): (.*)' (\S+)`).FindAllStringSubmatch(explained, -1)
+	if len(tries) != 2*len(left) {
+		t.Errorf("%d calls to try:\n%s", len(tries), explained)
+	}
+	for _, c := range tries {
+		if status := answers(t, c[3], c[1], c[2]); status != http.StatusUnauthorized {
+			t.Errorf("%s with %s is answered %d", c[3], c[1], status)
+		}
+	}
+	// And whoever watches sees it happen: a pushed person signs in, holds what pushed groups earn, and is out.
+	fay := signIn("fay@acme.example", "acme")
+	same("Fay, whom Okta pushed,", fay, "registry:reader")
+	control(t, "PUT", regexp.MustCompile(`curl -X PUT (\S+/active) -d false`).FindStringSubmatch(explained)[1], false)
+	if p, err := fay.Go(t.Context(), house+"/session"); err != nil || p.Status != http.StatusUnauthorized {
+		t.Errorf("Fay is deactivated, and her session is answered %v (%v)", p, err)
+	}
 	// The commands that it tells of work as they stand there.
 	settings := regexp.MustCompile(`DRAWBRIDGE_CONFIG=(\S+) DRAWBRIDGE_EGRESS_ALLOW=(\S+)`).FindStringSubmatch(explained)
 	sh.env = append(sh.env, "DRAWBRIDGE_CONFIG="+settings[1], "DRAWBRIDGE_EGRESS_ALLOW="+settings[2])
@@ -150,6 +184,22 @@ func TestTheDemoShowsTheMainJobAndLeavesNothing(t *testing.T) {
 			t.Errorf("%s still runs", exe)
 		}
 	}
+}
+
+// answers is the status of a request with one header.
+func answers(t *testing.T, address, header, value string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set(header, value)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode
 }
 
 // running lists the programs of all processes, where the system tells (/proc).

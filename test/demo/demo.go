@@ -66,6 +66,9 @@ type demo struct {
 	okta      *sim.Tenant
 	entra     *sim.Tenant
 	conns     map[string]connection
+	scimToken string // that the simulated Okta pushes people with
+	pusher    *sim.Pusher
+	told      []string // what has happened before anybody looks
 }
 
 // connection is what "drawbridge apply --json" says about one.
@@ -86,13 +89,13 @@ const entraTenant = "6f0c1d7e-2b5a-4a55-9a53-0d5b8a0c4e11"
 func (d *demo) companies() (err error) {
 	d.okta, err = d.providers.AddTenant(sim.TenantConfig{
 		Name: "acme", Dialect: sim.Okta, Title: "Acme Incorporated", Domain: "acme.example",
-		Users: []sim.User{
+		Users: append(staff(), []sim.User{
 			{Email: "ana@acme.example", GivenName: "Ana", FamilyName: "Ruiz", Groups: []string{"eng", "everyone"}},
 			{Email: "ben@acme.example", GivenName: "Ben", FamilyName: "Okoye", Groups: []string{"viewers", "everyone"}},
 			{Email: "cleo@acme.example", GivenName: "Cleo", FamilyName: "Lind", Groups: []string{"everyone"}},
 			{Email: "olga@acme.example", GivenName: "Olga", FamilyName: "Holm", Groups: []string{"viewers"}},
 			{Email: "mallory@globex.example", GivenName: "Mallory", FamilyName: "Outsider", Groups: []string{"eng"}},
-		},
+		}...),
 	})
 	if err != nil {
 		return err
@@ -134,9 +137,14 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(d.dir, "okta-metadata.xml"), metadata, 0o600); err != nil {
 		return err
 	}
-	if err := os.WriteFile(estate, []byte(fmt.Sprintf(estateFile, d.issuer(), entraTenant)), 0o600); err != nil {
+	if err := os.WriteFile(estate, []byte(fmt.Sprintf(estateFile, time.Now().AddDate(1, 0, 0).Format(time.DateOnly), d.issuer(), entraTenant)), 0o600); err != nil {
 		return err
 	}
+	token, err := d.drawbridge(ctx, "credential", "scim")
+	if err != nil {
+		return err
+	}
+	d.scimToken = strings.TrimSpace(string(token))
 	out, err := d.drawbridge(ctx, "apply", "-f", estate, "--json")
 	if err != nil {
 		return err
@@ -185,6 +193,13 @@ func (d *demo) serve(ctx context.Context) error {
 	}()
 	select {
 	case <-ready:
+		err := d.provision(ctx)
+		if err == nil {
+			err = d.removals(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			return errors.Join(err, cmd.Process.Signal(syscall.SIGTERM), <-ended)
+		}
 		d.explain()
 	case err := <-ended:
 		return fmt.Errorf("the daemon ended before it was ready: %w", err)
@@ -235,9 +250,17 @@ And in a terminal:
   $drawbridge rules test acme/okta --groups eng,Viewers
   $drawbridge org show acme
   $drawbridge audit acme
+  $drawbridge scim log acme/okta          what Okta asked, newest first
+
+Shut means shut:
+
+  %[6]s
+
+  Yours to try: sign in as %[7]s in a browser, let the simulated Okta deactivate them, and reload the page:
+    curl -X PUT %[8]s/_control/tenants/acme/users/%[7]s/active -d false
 
 ready: %[1]s
-`, d.public, d.okta.URL(), d.entra.URL(), d.Binary, d.config)
+`, d.public, d.okta.URL(), d.entra.URL(), d.Binary, d.config, strings.Join(d.told, "\n\n  "), byHand, d.providers.BaseURL())
 }
 
 func (d *demo) issuer() string { return d.entra.Issuer() }
@@ -247,7 +270,7 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.Binary, args...)
 	cmd.Dir = d.dir
 	cmd.Env = append(os.Environ(), "DRAWBRIDGE_CONFIG="+d.config, "DRAWBRIDGE_OPERATOR_LISTEN=", "DRAWBRIDGE_EGRESS_ALLOW=localhost,127.0.0.1",
-		"DRAWBRIDGE_LOG_FORMAT=text")
+		"DRAWBRIDGE_LOG_FORMAT=text", "ACME_SCIM_TOKEN="+d.scimToken)
 	// A signal from the terminal goes to us alone; we tell the daemon in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd

@@ -1,6 +1,7 @@
 package demo
 
-// estateFile describes both companies; its values are the issuer and tenant id of the simulated Entra.
+// estateFile describes both companies; its values are the end of the SCIM token, and the
+// issuer and tenant id of the simulated Entra.
 const estateFile = `accounts:
   - name: acme
     title: Acme Incorporated
@@ -18,6 +19,9 @@ const estateFile = `accounts:
         kind: okta
         saml:
           metadata: file:okta-metadata.xml
+        scim: # userName is what Okta signs people in by
+          subject: userName
+          tokens: [{token: "env:ACME_SCIM_TOKEN", expires: %s}]
     rules:
       - name: Engineering
         groups: [eng]
@@ -27,6 +31,10 @@ const estateFile = `accounts:
       - name: Viewers
         groups: [viewers]
         org: [catalog:reader]
+        state: active
+      - name: Pushed people read the registry
+        groups: [registry-users]
+        org: [registry:reader]
         state: active
       - name: Registry admins
         groups: [registry-admins]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests are held against: simplesamlphp, oidc-provider, Chromium, PostgreSQL,
-# xmlsec1, and the C compiler that the race detector needs. Prints a line for each, "have NAME VERSION" or "lack NAME: WHY", and always
+# xmlsec1, promtool, and the C compiler that the race detector needs. Prints a line for each, "have NAME VERSION" or "lack NAME: WHY", and always
 # exits 0: what to do about a lack is the caller's choice.
 #
 # System packages are installed only by root on Debian, and only those that are missing. npm packages
@@ -50,6 +50,20 @@ if simplesamlphp_there || apt simplesamlphp php-cli php-xml; then
 else lack simplesamlphp; fi
 if command -v chromium >/dev/null || apt chromium fonts-dejavu-core; then have Chromium; else lack Chromium; fi
 if command -v xmlsec1 >/dev/null || apt xmlsec1; then have xmlsec1; else lack xmlsec1; fi
+
+# promtool alone, unpacked beside the npm packages: the package's own installation would start a server.
+promtool_there() { command -v promtool >/dev/null || [ -x "$cache/promtool/usr/bin/promtool" ]; }
+promtool_unpacked() {
+  can_apt || { echo "not installed, and only root on Debian unpacks it here" >"$log"; return 1; }
+  local to; to=$(mktemp -d)
+  { [ -n "$updated" ] || timeout 300 apt-get update -qq >"$log" 2>&1; } &&
+    (cd "$to" && timeout 300 apt-get download -qq prometheus >"$log" 2>&1 && dpkg-deb -x prometheus_*.deb files >"$log" 2>&1) &&
+    mkdir -p "$cache/promtool/usr/bin" && mv "$to/files/usr/bin/promtool" "$cache/promtool/usr/bin/"
+  local status=$?
+  rm -rf "$to"
+  return $status
+}
+if promtool_there || promtool_unpacked; then have promtool; else lack promtool; fi
 
 # npm_ci NAME installs exactly what test/peers/NAME/package-lock.json says, once per version of it.
 npm_ci() {
