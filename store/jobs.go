@@ -32,6 +32,7 @@ const (
 func (l *Ledger) Work(ctx context.Context, tasks ...Task) error {
 	tasks = append([]Task{
 		{Name: "purge", Every: 5 * time.Minute, Run: l.purge},
+		{Name: "seal-audit", Every: time.Minute, Run: l.SealAudit},
 		{Name: "resume-activations", Every: time.Minute, Run: l.ResumeActivations},
 		{Name: "retry-events", Every: 15 * time.Second, Run: l.retryEvents},
 	}, tasks...)

@@ -82,6 +82,13 @@ func TestAnEstateIsTriedAppliedAndLookedAt(t *testing.T) {
 		sh.run("drawbridge connection disable acme/idp").exits(0).says("enabled: false")
 		sh.run("drawbridge connection list acme").exits(0).says("idp", "false", "oidc okta")
 		sh.run("drawbridge audit acme --json -n 5").exits(0).says(`"verb":"connection.`, `"actor":"operator"`)
+		log := sh.run("drawbridge audit export acme").exits(0).says(`{"key":"`, `"block":1`, `{"seal":{"account":"acc_`).out
+		sh.write("audit.jsonl", log)
+		key := regexp.MustCompile(`key +([0-9a-f]{16})`).FindStringSubmatch(sh.run("drawbridge audit verify audit.jsonl").exits(0).says("intact", "in 1 blocks").out)[1]
+		sh.run("drawbridge audit verify audit.jsonl --key " + key).exits(0)
+		sh.run("drawbridge audit verify audit.jsonl --key 0011223344556677").exits(1).complains("is expected")
+		sh.write("bent.jsonl", strings.Replace(log, "connection.disabled", "connection.enabled", 1))
+		sh.run("drawbridge audit verify bent.jsonl").exits(1).complains("is not what was sealed")
 
 		// What is wrong is said with its line, all of it, before anything changes.
 		sh.write("wrong.yaml", strings.NewReplacer("{name: research}", "{name: Research}", "registry:reader", "registry:king").Replace(typedEstate))

@@ -38,7 +38,7 @@ var oneRoom = []struct {
 	{"github.com/russellhaering/goxmldsig", []string{"federation/saml"}},
 	{"github.com/beevik/etree", []string{"federation/saml"}},
 	{"github.com/coreos/go-oidc", []string{"federation/oidc"}},
-	{"golang.org/x/oauth2", []string{"federation/oidc"}},
+	{"golang.org/x/oauth2", []string{"federation/oidc", "events/inbound"}},
 	{"github.com/elimity-com/scim", []string{"scim"}},
 	{"github.com/scim2/filter-parser", []string{"scim"}},
 	{"github.com/prometheus/client_golang", []string{"web"}},

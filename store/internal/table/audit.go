@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/audit"
 )
 
 // InsertAudit writes one line; its At is taken from at.
@@ -29,7 +30,15 @@ func (tx *Tx) Audit(a account.AccountID, before account.AuditID, n int) ([]accou
 	if before == "" {
 		before = "b" // behind every id, all of which begin with aud_
 	}
-	return list(tx, func(s scanner) (l account.AuditLine, err error) {
+	return list(tx, scanAudit(a), `
+		SELECT `+auditColumns+`
+		  FROM audit WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, a, before, n)
+}
+
+const auditColumns = `id, at, actor, verb, target, outcome, reason, connection_id, ip, request, detail`
+
+func scanAudit(a account.AccountID) func(scanner) (account.AuditLine, error) {
+	return func(s scanner) (l account.AuditLine, err error) {
 		var at int64
 		var detail string
 		l.Account = a
@@ -38,7 +47,53 @@ func (tx *Tx) Audit(a account.AccountID, before account.AuditID, n int) ([]accou
 		}
 		l.At = instant(at).Format(time.RFC3339Nano)
 		return l, json.Unmarshal([]byte(detail), &l.Detail)
-	}, `
-		SELECT id, at, actor, verb, target, outcome, reason, connection_id, ip, request, detail
-		  FROM audit WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, a, before, n)
+	}
+}
+
+// AuditBlock lists the lines of one block in the order in which they are sealed; of block 0 the first n that are not sealed yet, after one.
+func (tx *Tx) AuditBlock(a account.AccountID, block int64, after account.AuditID, n int) ([]account.AuditLine, error) {
+	return list(tx, scanAudit(a), `
+		SELECT `+auditColumns+`
+		  FROM audit WHERE account_id = $1 AND block = $2 AND id > $3 ORDER BY id LIMIT $4`, a, block, after, n)
+}
+
+// CloseAuditBlock puts the oldest lines that are in no block, at most n, into one, and gives exactly those, in no order.
+func (tx *Tx) CloseAuditBlock(a account.AccountID, block int64, n int) ([]account.AuditLine, error) {
+	return list(tx, scanAudit(a), `
+		UPDATE audit SET block = $2
+		 WHERE account_id = $1 AND id IN (SELECT id FROM audit WHERE account_id = $1 AND block = 0 ORDER BY id LIMIT $3)
+		RETURNING `+auditColumns, a, block, n)
+}
+
+// AccountsToSeal lists accounts with lines in no block, the installation's own as ""; at most n, after one.
+func (tx *Tx) AccountsToSeal(n int) ([]account.AccountID, error) {
+	return list(tx, func(s scanner) (a account.AccountID, err error) { return a, s.Scan(&a) }, `
+		SELECT DISTINCT account_id FROM audit WHERE block = 0 ORDER BY account_id LIMIT $1`, n)
+}
+
+func scanSeal(s scanner) (l audit.Seal, err error) {
+	var at int64
+	err = s.Scan(&l.Account, &l.Block, &l.Lines, (*[]byte)(&l.Hash), &at, (*[]byte)(&l.Signature))
+	l.At = instant(at)
+	return l, err
+}
+
+// InsertSeal writes one.
+func (tx *Tx) InsertSeal(s audit.Seal) error {
+	_, err := tx.exec(`
+		INSERT INTO audit_seals (account_id, block, lines, hash, sealed_at, signature) VALUES ($1, $2, $3, $4, $5, $6)`,
+		s.Account, s.Block, s.Lines, []byte(s.Hash), micros(s.At), []byte(s.Signature))
+	return err
+}
+
+// Seals lists those of an account in order, after a block, at most n.
+func (tx *Tx) Seals(a account.AccountID, after int64, n int) ([]audit.Seal, error) {
+	return list(tx, scanSeal, `
+		SELECT account_id, block, lines, hash, sealed_at, signature FROM audit_seals WHERE account_id = $1 AND block > $2 ORDER BY block LIMIT $3`, a, after, n)
+}
+
+// LastSeal is the newest of an account.
+func (tx *Tx) LastSeal(a account.AccountID) (audit.Seal, bool, error) {
+	return one(tx, scanSeal, `
+		SELECT account_id, block, lines, hash, sealed_at, signature FROM audit_seals WHERE account_id = $1 ORDER BY block DESC LIMIT 1`, a)
 }
