@@ -16,6 +16,7 @@ type Flow struct {
 	Issuer     string // OIDC: the issuer that was asked (mix-up defence)
 	Next       string // local path or registered origin to go to afterwards
 	LoginHint  string
+	Forced     bool        // the provider is asked for the person's credentials anew, whatever session they have there
 	Test       bool        // a login test: creates nothing
 	TestBy     string      // who asked for the test, as Actor.String
 	Diagnosis  DiagnosisID // for a test: where its result goes

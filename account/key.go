@@ -27,4 +27,6 @@ type KeyState string
 const (
 	KeyActive  KeyState = "active"
 	KeyRevoked KeyState = "revoked"
+	// KeySuspended is one that the provider had put out of use until its holder signs in again.
+	KeySuspended KeyState = "suspended"
 )

@@ -22,6 +22,8 @@ type Login struct {
 	// ProviderSession is SessionIndex or sid, for logout; NameID is what SAML single logout has to quote.
 	ProviderSession string
 	NameID          *NameID
+	// TokenID names the message itself, as security events may: jti of the ID token, ID of the assertion. Empty when it has none.
+	TokenID string
 	// IDToken is kept sealed for RP-initiated logout (id_token_hint); zero for SAML.
 	IDToken Secret `json:"-"`
 	// Replay is what must be remembered so that the message counts once: assertion id or token hash,

@@ -19,7 +19,7 @@ func (d *Door) startOIDC(w http.ResponseWriter, r *http.Request, c account.Conne
 		return err
 	}
 	to, _, err := d.rp.Start(r.Context(), *s.OIDC, s.Kind, oidc.Request{
-		State: f.Handle, Nonce: f.Nonce, Verifier: f.Verifier, LoginHint: f.LoginHint, RedirectURI: d.URLs(c.ID).Callback,
+		State: f.Handle, Nonce: f.Nonce, Verifier: f.Verifier, LoginHint: f.LoginHint, RedirectURI: d.URLs(c.ID).Callback, ForceLogin: f.Forced,
 	})
 	if err != nil {
 		return d.notStarted(w, r, c, f, err)

@@ -24,7 +24,7 @@ func (d *Door) startSAML(w http.ResponseWriter, r *http.Request, c account.Conne
 	if f, err = d.begin(w, r, f); err != nil {
 		return err
 	}
-	out, err := saml.Start(sp, *s.SAML, saml.AuthnRequest{ID: f.RequestID, Now: d.now(), RelayState: f.Handle, LoginHint: f.LoginHint})
+	out, err := saml.Start(sp, *s.SAML, saml.AuthnRequest{ID: f.RequestID, Now: d.now(), RelayState: f.Handle, LoginHint: f.LoginHint, ForceAuthn: f.Forced})
 	if err != nil {
 		return d.notStarted(w, r, c, f, err)
 	}

@@ -108,6 +108,9 @@ func (d *Door) settle(w http.ResponseWriter, r *http.Request, c account.Connecti
 		By: actor(r.Context(), c.ID), Login: *j.Login, Flow: f, Taken: taken, Judgement: j,
 	})
 	if ref, ok := refusalIn(err); ok {
+		if ref.Code == store.CodeReauth && !f.Forced {
+			return d.start(w, r, c, account.Flow{Connection: c.ID, Which: account.Live, Next: f.Next, LoginHint: j.Login.Email, Forced: true})
+		}
 		return d.turnedAway(w, r, c, f, ref, e.Diagnosis)
 	}
 	if err != nil {

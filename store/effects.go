@@ -229,6 +229,11 @@ func (t *turn) endOf(u account.UserID, ids []account.SessionID) (int, error) {
 		receipt.Keys = int(n)
 		t.Shut(table.OfUser(u))
 	}
+	if receipt.Sessions > 0 {
+		if err := t.announceSessions(u, ids, !t.whom.partial, receipt); err != nil {
+			return 0, err
+		}
+	}
 	return receipt.Sessions, t.finish(receipt)
 }
 

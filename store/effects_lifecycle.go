@@ -135,5 +135,8 @@ func (t *turn) forget() error {
 	if err := t.MarkPurged(a, u, t.now); err != nil {
 		return err
 	}
+	if err := t.announce(account.Announcement{What: account.WordPurged, User: u}); err != nil {
+		return err
+	}
 	return t.hand.audit("user.purged", note{Target: string(u), Detail: map[string]any{"stream": t.stream.ID}})
 }

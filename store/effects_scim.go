@@ -195,6 +195,7 @@ func (t *turn) makeResource(p *provision, kind directory.Kind, in directory.Read
 		return err
 	}
 	t.row.User = t.whom.resource.Person
+	t.appeared = append(t.appeared, appeared(t.whom.resource)...)
 	t.row.Outcome = account.EventApplied
 	t.explain(p)
 	return nil

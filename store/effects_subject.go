@@ -483,6 +483,23 @@ func awaitedExternal(c account.ConnectionID, external string) string {
 	return "external " + string(c) + " " + external
 }
 
+// appeared are the names by which events may have waited for a pushed user.
+func appeared(row table.Pushed) (names []string) {
+	if row.Person == "" {
+		return nil
+	}
+	if email := row.Document.Email(); email != "" {
+		names = append(names, awaitedEmail(email))
+	}
+	if external := row.Document.Text("externalId"); external != "" {
+		names = append(names, awaitedExternal(row.Connection, external))
+	}
+	if row.Meets != "" {
+		names = append(names, awaitedSubject(row.Connection, row.Meets))
+	}
+	return names
+}
+
 // await lets an event that shuts somebody out wait for them: it may have overtaken their provisioning, and must not be lost by that.
 func (t *turn) await() error {
 	names, err := t.awaitedNames(*t.row.Subject)

@@ -136,6 +136,9 @@ func (l *Ledger) Provision(ctx context.Context, push Push, k directory.Kind, in 
 	if err != nil {
 		return Result{}, err
 	}
+	if _, err := l.retryAwaited(ctx, push.Account, appeared(row)...); err != nil {
+		return Result{}, err
+	}
 	return l.shown(ctx, push, row, p)
 }
 

@@ -36,6 +36,8 @@ func badSET(format string, args ...any) *account.Error {
 type Received struct {
 	Repeat bool            // it was here before; nothing was changed
 	Events []account.Event // in the order of the token, as they are in the log
+
+	appeared []string // names of people who were made, and for whom events may have waited
 }
 
 // Receive takes a token that a stream has sent, after every check of the token itself. It is one transaction: the token counts once, by
@@ -57,10 +59,14 @@ func (l *Ledger) Receive(ctx context.Context, by account.Actor, id account.Strea
 	if err != nil {
 		return Received{}, err
 	}
-	if !out.Repeat {
-		l.tell(out.Events)
+	if out.Repeat {
+		return out, nil
 	}
-	return out, nil
+	l.tell(out.Events)
+	if len(out.appeared) > 0 {
+		_, err = l.retryAwaited(ctx, out.Events[0].Account, out.appeared...)
+	}
+	return out, err
 }
 
 // DryRunEvent says what a token would do, and changes nothing. A token that was received before is looked at as if it were new. Owners,
@@ -142,7 +148,8 @@ func vet(in account.SET) error {
 // A reception is the transaction around one token.
 type reception struct {
 	*hand
-	stream account.Stream
+	stream   account.Stream
+	appeared []string // names of people who were made here
 }
 
 // enterStream locks the account of a stream: sign-ins under way end before their sessions are looked for, and events of one account do not
@@ -207,6 +214,7 @@ func (l *Ledger) receive(tx *table.Tx, by account.Actor, id account.StreamID, in
 		}
 		out.Events = append(out.Events, row)
 	}
+	out.appeared = r.appeared
 	return out, nil
 }
 
@@ -325,7 +333,8 @@ func (r *reception) apply(row *account.Event, body map[string]any, late bool) (e
 func (r *reception) failed(row *account.Event, why error) {
 	row.Attempts++
 	row.Detail, row.Outcome, row.RetryAt = cleanText(why.Error(), 500), account.EventDeadLetter, time.Time{}
-	if kind := account.KindOf(why); kind == "" && row.Attempts < eventAttempts {
+	mends := []account.ErrorKind{"", account.Unavailable, account.TooMany, account.Conflict} // by itself, perhaps
+	if slices.Contains(mends, account.KindOf(why)) && row.Attempts < eventAttempts {
 		row.Outcome, row.RetryAt = account.EventRetrying, r.now.Add(backOff(row.Attempts-1, time.Hour))
 	}
 	r.l.opt.Log.Error("an event could not take effect", "stream", row.Stream, "event", row.ID, "type", row.Type, "attempts", row.Attempts, "error", why)
@@ -425,6 +434,9 @@ func (l *Ledger) retryEvents(ctx context.Context) error {
 
 // retryAwaited tries events again that were about somebody who was not here yet. It is called when somebody appears, before they are told so.
 func (l *Ledger) retryAwaited(ctx context.Context, a account.AccountID, names ...string) (tried bool, err error) {
+	if len(names) == 0 {
+		return false, nil
+	}
 	var waiting []account.Event
 	err = l.db.Look(ctx, func(tx *table.Tx) (err error) { waiting, err = tx.Awaited(a, names, l.now()); return err })
 	if err != nil || len(waiting) == 0 {

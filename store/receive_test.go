@@ -45,9 +45,13 @@ func (w *town) set(change func(*account.Stream)) {
 }
 
 // jane signs in; each time is a session more.
-func (w *town) jane() Entrance { return w.signedIn(w.login(w.connection, "00ujane7", "jane@acme.example")) }
+func (w *town) jane() Entrance {
+	return w.signedIn(w.login(w.connection, "00ujane7", "jane@acme.example"))
+}
 
-func (w *town) omar() Entrance { return w.signedIn(w.login(w.connection, "00uomar8", "omar@acme.example")) }
+func (w *town) omar() Entrance {
+	return w.signedIn(w.login(w.connection, "00uomar8", "omar@acme.example"))
+}
 
 // key gives somebody a key.
 func (w *town) key(u account.UserID) account.KeyID {

@@ -70,8 +70,23 @@ func (l *Ledger) SignIn(ctx context.Context, e Entry) (Entrance, error) {
 	for _, v := range s.unseen {
 		l.groupsSeen.Add(groupKey{s.Login.Connection, v}, s.now)
 	}
+	if s.fresh {
+		tried, err := l.retryAwaited(ctx, out.Session.Account, awaitedEmail(out.User.Email), awaitedSubject(e.Login.Connection, e.Login.Subject))
+		if err != nil {
+			return Entrance{}, err
+		}
+		if tried && !l.stands(ctx, s.session.Digest) { // nobody has been told of the session yet
+			return l.refused(ctx, s.Entry, userDisabled())
+		}
+	}
 	out.Session.Token = s.token
 	return out, nil
+}
+
+// stands reports whether a session has not been ended.
+func (l *Ledger) stands(ctx context.Context, digest []byte) (found bool) {
+	err := l.db.Look(ctx, func(tx *table.Tx) (err error) { _, found, err = tx.SessionByDigest(digest); return err })
+	return err == nil && found
 }
 
 // warm keeps the compiled rules and settings of a connection in memory for the next sign-in, as they are committed.
@@ -115,6 +130,7 @@ type signIn struct {
 	diagnosis  account.Diagnosis
 	groupsText string
 	cold       bool     // rules or settings were not in memory
+	fresh      bool     // the connection names the person for the first time
 	unseen     []string // group values that were not noted lately, sorted so that two sign-ins lock them in one order
 }
 
@@ -131,7 +147,7 @@ func (l *Ledger) newSignIn(e Entry) (*signIn, error) {
 	}
 	s.session = table.Session{NameID: e.Login.NameID, Digest: digest(s.token.Reveal()), Session: account.Session{
 		ID: account.NewID[account.SessionID](s.now, l.opt.Random), Connection: e.Login.Connection, Subject: e.Login.Subject,
-		CreatedAt: s.now, SeenAt: s.now, ProviderSession: e.Login.ProviderSession}}
+		CreatedAt: s.now, SeenAt: s.now, ProviderSession: e.Login.ProviderSession}, TokenID: e.Login.TokenID}
 	if !e.Login.IDToken.IsZero() {
 		var err error
 		if s.session.Sealed, err = l.opt.Keyring.seal(e.Login.IDToken, string(e.Login.Connection), string(s.session.ID), "id_token"); err != nil {
@@ -196,6 +212,12 @@ func (s *signIn) enter(tx *table.Tx) (Entrance, error) {
 	if err := s.openSession(tx, gate, settings, &out); err != nil {
 		return Entrance{}, err
 	}
+	if !person.Reauth.IsZero() {
+		if err := tx.Reauthenticated(gate.Account.ID, person.ID); err != nil {
+			return Entrance{}, err
+		}
+	}
+	s.fresh = person.Subject == ""
 	// Places were counted before this sign-in may have added one.
 	if person.Places > 1 || person.Places > 0 && person.Tenancy == "" {
 		places, err := openPlaces(tx, person.User, gate.Account.ID, gate.Account.ID)
@@ -340,6 +362,8 @@ func (s *signIn) person(tx *table.Tx, gate table.Gate, settings *account.Setting
 		return p, false, userDisabled()
 	case p.Tenancy == account.TenancySuspended:
 		return p, false, tenancySuspended()
+	case !p.Reauth.IsZero() && !s.provedSince(p.Reauth):
+		return p, false, reauthRequired()
 	}
 	return p, false, s.follow(tx, gate, &p)
 }
@@ -373,6 +397,22 @@ func userDisabled() *account.Refusal {
 
 func tenancySuspended() *account.Refusal {
 	return refuse(account.StepIdentity, "tenancy_suspended", "a person whose place in the account is active", "one whose place is suspended", "An owner can end the suspension.")
+}
+
+// CodeReauth is the code of the refusal of somebody who has to prove anew to their provider who they are. The door sends them there for it.
+const CodeReauth = "reauthentication_required"
+
+func reauthRequired() *account.Refusal {
+	return refuse(account.StepIdentity, CodeReauth, "a person who has just proved to the provider who they are", "one who did so earlier",
+		"The provider has reported that the person's credentials changed or may be in other hands. They have to sign out there, and in again.")
+}
+
+// provedSince reports whether the provider has asked for the person's credentials since an instant: it says so, or was asked to.
+func (s *signIn) provedSince(t time.Time) bool {
+	if s.Login.AuthenticatedAt.IsZero() {
+		return s.Flow.Forced
+	}
+	return !s.Login.AuthenticatedAt.Before(t.Add(-sessionSkew))
 }
 
 func subjectChanged() *account.Refusal {
@@ -490,6 +530,12 @@ func (s *signIn) roles(tx *table.Tx, gate table.Gate, p table.Known, created boo
 		if _, err := tx.PutTenancy(a, p.ID, s.now); err != nil {
 			return err
 		}
+		if err := s.l.announce(tx, gate.House, s.By, s.now, account.Announcement{What: account.WordAdded, User: p.ID, Email: p.Email}); err != nil {
+			return err
+		}
+	}
+	if err := s.l.announceMove(tx, gate.House, s.By, s.now, p.ID, held, out.Change); err != nil {
+		return err
 	}
 	out.NoRoles = !slices.ContainsFunc(after, func(h account.Held) bool { return h.Scope.Org != "" })
 	return nil
@@ -546,6 +592,10 @@ func (s *signIn) openSession(tx *table.Tx, gate table.Gate, settings *account.Se
 		return err
 	}
 	out.Session = row.Session
+	started := account.Announcement{What: account.WordSessionStarted, User: out.User.ID, Email: out.User.Email, Session: row.ID, Connection: s.Login.Connection}
+	if err := s.l.announce(tx, gate.House, s.By, s.now, started); err != nil {
+		return err
+	}
 	detail := map[string]any{"session": row.ID, "revision": gate.LiveRevision, "groups": s.Login.Groups.State}
 	if s.isOdd(out) {
 		d := s.diagnosis

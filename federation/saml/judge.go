@@ -222,6 +222,7 @@ func (j *judge) values(response, assertion *node) {
 	j.times(assertion)
 	j.audience(response, assertion)
 	j.identity(assertion)
+	j.login.TokenID = clip(assertion.attr("ID"), 512)
 	j.login.Replay = assertion.attr("ID") // SC §2.5.1.5: every assertion counts once, asked for or not
 	j.login.ReplayUntil = j.lasts.Add(j.skew)
 }

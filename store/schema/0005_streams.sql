@@ -72,6 +72,7 @@ CREATE INDEX stream_events_list ON stream_events (account_id, stream_id, id);
 CREATE INDEX stream_events_token ON stream_events (account_id, issuer, jti);
 CREATE INDEX stream_events_outcome ON stream_events (account_id, outcome, id);
 CREATE INDEX stream_events_retry ON stream_events (retry_at) WHERE retry_at > 0;
+CREATE INDEX stream_events_fetch ON stream_events (id) WHERE fetch_uri <> '';
 CREATE INDEX stream_events_received ON stream_events (received_at);
 
 -- Who was named by an event that shuts out and was not here yet: it overtook the provisioning, and is tried again when they appear.
@@ -101,6 +102,8 @@ CREATE INDEX sessions_token ON sessions (token_id) WHERE token_id <> '';
 CREATE INDEX sessions_device ON sessions (device) WHERE device <> '';
 CREATE INDEX sessions_provider_session ON sessions (provider_session) WHERE provider_session <> '';
 CREATE INDEX sessions_by_id ON sessions (id);
+
+ALTER TABLE flows ADD COLUMN forced BOOLEAN NOT NULL DEFAULT FALSE; -- the provider is asked for credentials anew
 
 -- The newest thing that a provider said about whether somebody may be here, by its own time, and who said it.
 ALTER TABLE tenancies ADD COLUMN lifecycle_at BIGINT NOT NULL DEFAULT 0;

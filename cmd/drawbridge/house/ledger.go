@@ -17,6 +17,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/config"
 	"github.com/drawbridge-id/drawbridge/estate"
+	"github.com/drawbridge-id/drawbridge/scim"
 	"github.com/drawbridge-id/drawbridge/store"
 )
 
@@ -90,6 +91,7 @@ func OpenLedger(ctx context.Context, c config.Config, t Tools) (*store.Ledger, e
 		URL: c.Database, Keyring: keyring, Catalogue: catalogue, Now: t.Now, Random: t.Random, Log: t.Log,
 		Sessions: store.SessionLimits{Idle: time.Duration(c.Sessions.Idle), Absolute: time.Duration(c.Sessions.Absolute)},
 		FlowAge:  time.Duration(c.SignIn.FlowAge),
+		SCIM:     scim.Embedded(),
 	})
 }
 

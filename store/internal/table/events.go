@@ -107,7 +107,7 @@ func (tx *Tx) Events(a account.AccountID, s account.StreamID, o account.EventOut
 // DueEvents lists events of all accounts whose effect is to be tried again, the longest overdue first.
 func (tx *Tx) DueEvents(now time.Time, n int) ([]account.Event, error) {
 	return list(tx, scanEvent, `
-		SELECT `+eventColumns+` FROM stream_events e WHERE e.retry_at > 0 AND e.retry_at <= $1 ORDER BY e.retry_at LIMIT $2`, micros(now), n)
+		SELECT `+eventColumns+` FROM stream_events e WHERE e.retry_at > 0 AND e.retry_at <= $1 AND e.outcome = 'retrying' ORDER BY e.retry_at LIMIT $2`, micros(now), n)
 }
 
 // CountEvents counts the events of a stream since an instant by outcome.
@@ -210,6 +210,20 @@ func (tx *Tx) MarkPurged(a account.AccountID, u account.UserID, at time.Time) er
 func (tx *Tx) AskReauth(a account.AccountID, u account.UserID, at time.Time) error {
 	_, err := tx.exec(`UPDATE tenancies SET reauth_at = $3 WHERE account_id = $1 AND user_id = $2`, a, u, micros(at))
 	return err
+}
+
+// Reauthenticated notes that the provider has asked for them. Keys that waited for it work again.
+func (tx *Tx) Reauthenticated(a account.AccountID, u account.UserID) error {
+	if _, err := tx.exec(`UPDATE personal_keys SET state = 'active', reason = '' WHERE account_id = $1 AND user_id = $2 AND state = 'suspended'`, a, u); err != nil {
+		return err
+	}
+	_, err := tx.exec(`UPDATE tenancies SET reauth_at = 0 WHERE account_id = $1 AND user_id = $2`, a, u)
+	return err
+}
+
+// SuspendKeys puts a person's active keys of an account out of use until they sign in again.
+func (tx *Tx) SuspendKeys(a account.AccountID, u account.UserID, reason string) (int64, error) {
+	return tx.exec(`UPDATE personal_keys SET state = 'suspended', reason = $3 WHERE account_id = $1 AND user_id = $2 AND state = 'active'`, a, u, reason)
 }
 
 // SetAssurance notes the level that a provider reported.
@@ -335,4 +349,11 @@ func (tx *Tx) RevokeKeysSince(a account.AccountID, u account.UserID, since time.
 	return tx.exec(`
 		UPDATE personal_keys SET state = 'revoked', reason = $4, ended_at = $5 WHERE account_id = $1 AND user_id = $2 AND state = 'active' AND created_at >= $3`,
 		a, u, micros(since), reason, micros(at))
+}
+
+// FetchesDue lists the events whose resource is to be fetched, oldest first.
+func (tx *Tx) FetchesDue(now time.Time, n int) ([]account.Event, error) {
+	return list(tx, scanEvent, `
+		SELECT `+eventColumns+` FROM stream_events e
+		 WHERE e.fetch_uri <> '' AND e.outcome = 'applied' AND e.retry_at <= $1 ORDER BY e.id LIMIT $2`, micros(now), n)
 }

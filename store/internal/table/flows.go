@@ -21,12 +21,12 @@ type Flow struct {
 }
 
 const flowColumns = `account_id, id, connection_id, which, browser_digest, request_id, nonce, verifier, issuer, next, login_hint,
-	test, test_by, diagnosis_id, created_at, expires_at`
+	test, test_by, diagnosis_id, forced, created_at, expires_at`
 
 func scanFlow(s scanner) (f Flow, err error) {
 	var made, expires int64
 	err = s.Scan(&f.Account, &f.ID, &f.Connection, &f.Which, &f.BrowserDigest, &f.RequestID, &f.Nonce, &f.Sealed, &f.Issuer, &f.Next, &f.LoginHint,
-		&f.Test, &f.TestBy, &f.Diagnosis, &made, &expires)
+		&f.Test, &f.TestBy, &f.Diagnosis, &f.Forced, &made, &expires)
 	f.CreatedAt, f.ExpiresAt = instant(made), instant(expires)
 	return f, err
 }
@@ -35,10 +35,10 @@ func scanFlow(s scanner) (f Flow, err error) {
 func (tx *Tx) InsertFlow(f Flow) error {
 	_, err := tx.exec(`
 		INSERT INTO flows (account_id, id, connection_id, which, handle_digest, browser_digest, request_id, nonce, verifier, issuer, next, login_hint,
-		                   test, test_by, diagnosis_id, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+		                   test, test_by, diagnosis_id, forced, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 		f.Account, f.ID, f.Connection, f.Which, f.HandleDigest, f.BrowserDigest, f.RequestID, f.Nonce, f.Sealed, f.Issuer, f.Next, f.LoginHint,
-		f.Test, f.TestBy, f.Diagnosis, micros(f.CreatedAt), micros(f.ExpiresAt))
+		f.Test, f.TestBy, f.Diagnosis, f.Forced, micros(f.CreatedAt), micros(f.ExpiresAt))
 	return err
 }
 

@@ -372,7 +372,7 @@ func (tx *Tx) LastClaims(a account.AccountID, c account.ConnectionID, u account.
 // connection does not know them by a subject of its own yet. A subject that was pushed for two people tells neither.
 func (tx *Tx) KnownByPush(a account.AccountID, c account.ConnectionID, subject string) (Known, bool, error) {
 	return one(tx, scanKnown, `
-		SELECT u.id, u.email, u.name, u.state, u.created_at, '', '[]', '', COALESCE(t.status, ''), (SELECT count(*) FROM tenancies p WHERE p.user_id = u.id)
+		SELECT u.id, u.email, u.name, u.state, u.created_at, '', '[]', '', COALESCE(t.status, ''), (SELECT count(*) FROM tenancies p WHERE p.user_id = u.id), COALESCE(t.reauth_at, 0)
 		  FROM scim_resources r
 		  JOIN users u ON u.id = r.user_id
 		  LEFT JOIN tenancies t ON t.account_id = r.account_id AND t.user_id = r.user_id

@@ -10,9 +10,10 @@ import (
 // A Session is a row: Digest stands for the Token, which is empty, and Sealed for the id token.
 type Session struct {
 	account.Session
-	Digest []byte
-	NameID *account.NameID
-	Sealed []byte
+	Digest  []byte
+	NameID  *account.NameID
+	Sealed  []byte
+	TokenID string // jti of the ID token, or the assertion's ID
 }
 
 const sessionColumns = `s.account_id, s.id, s.digest, s.user_id, s.connection_id, s.subject, s.provider_session, s.created_at, s.seen_at, s.idle_until, s.expires_at`
@@ -39,9 +40,9 @@ func (tx *Tx) InsertSession(s Session) error {
 		name = string(text)
 	}
 	_, err := tx.exec(`
-		INSERT INTO sessions (account_id, id, digest, user_id, connection_id, subject, provider_session, name_id, id_token, created_at, seen_at, idle_until, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		s.Account, s.ID, s.Digest, s.User, s.Connection, s.Subject, s.ProviderSession, name, s.Sealed,
+		INSERT INTO sessions (account_id, id, digest, user_id, connection_id, subject, provider_session, name_id, id_token, token_id, created_at, seen_at, idle_until, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		s.Account, s.ID, s.Digest, s.User, s.Connection, s.Subject, s.ProviderSession, name, s.Sealed, s.TokenID,
 		micros(s.CreatedAt), micros(s.SeenAt), micros(s.IdleUntil), micros(s.ExpiresAt))
 	return err
 }

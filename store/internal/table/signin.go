@@ -68,16 +68,19 @@ type Known struct {
 	State   account.GroupState    // of those; empty: none were ever seen
 	Tenancy account.TenancyStatus // empty: no place in this account
 	Places  int                   // tenancies everywhere
+	Reauth  time.Time             // when the provider asked that they prove anew who they are; zero: it did not
 }
 
 func scanKnown(s scanner) (k Known, err error) {
-	k.User, err = scanUser(withTail(s, &k.Subject, &k.Groups, &k.State, &k.Tenancy, &k.Places))
+	var reauth int64
+	k.User, err = scanUser(withTail(s, &k.Subject, &k.Groups, &k.State, &k.Tenancy, &k.Places, &reauth))
+	k.Reauth = instant(reauth)
 	return k, err
 }
 
 const knownColumns = `u.id, u.email, u.name, u.state, u.created_at,
 	COALESCE(i.subject, ''), COALESCE(i.groups, '[]'), COALESCE(i.groups_state, ''), COALESCE(t.status, ''),
-	(SELECT count(*) FROM tenancies p WHERE p.user_id = u.id)`
+	(SELECT count(*) FROM tenancies p WHERE p.user_id = u.id), COALESCE(t.reauth_at, 0)`
 
 // KnownBySubject finds the person that a connection asserts under a subject.
 func (tx *Tx) KnownBySubject(a account.AccountID, c account.ConnectionID, subject string) (Known, bool, error) {

@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/store/internal/table"
+)
+
+// Fetches lists the events that say only that a SCIM resource changed, oldest first: the resource (Event.Fetch, below the transmitter's SCIM
+// base) has to be fetched, and Fetched told of it.
+func (l *Ledger) Fetches(ctx context.Context, n int) (out []account.Event, err error) {
+	err = l.db.Read(ctx, func(tx *table.Tx) (err error) {
+		out, err = tx.FetchesDue(l.now(), min(max(n, 1), 1000))
+		return err
+	})
+	return out, err
+}
+
+// Fetched takes the resource that an event asked for, as put:full would have brought it. A failure puts the fetch off; after a few of them the
+// event is a dead letter. What was fetched for an event that has been dealt with meanwhile is dropped.
+func (l *Ledger) Fetched(ctx context.Context, e account.Event, resource map[string]any, failure error) (account.Event, error) {
+	var out account.Event
+	failed := map[int]error{}
+	if failure != nil {
+		failed[0] = failure
+	}
+	var names []string
+	err := l.untilSettled(1, func(more map[int]error) error {
+		if why, bad := more[0]; bad {
+			failed[0] = why
+		}
+		return l.db.Write(ctx, func(tx *table.Tx) error {
+			r, err := l.enterStream(tx, account.Actor{}, e.Stream)
+			if err != nil {
+				return err
+			}
+			row, found, err := r.Event(e.Account, e.ID)
+			if err != nil || !found {
+				return errors.Join(err, errorIf(!found, noEvent()))
+			}
+			if out = row; row.Fetch == "" || row.Attempts != e.Attempts {
+				return nil
+			}
+			uri := row.Fetch
+			if why, bad := failed[0]; bad {
+				r.failed(&row, why)
+				if row.Outcome == account.EventRetrying { // it is fetched again, and not applied as it is
+					row.Outcome = account.EventApplied
+				} else {
+					uri = ""
+				}
+				row.Fetch = uri
+			} else if err := r.applyFetched(&row, resource); err != nil {
+				return r.asEffect(0, err)
+			}
+			out, names = row, r.appeared
+			if err := r.SetEvent(row); err != nil {
+				return err
+			}
+			return r.noted(row)
+		})
+	})
+	if err != nil {
+		return out, err
+	}
+	l.tell([]account.Event{out})
+	_, err = l.retryAwaited(ctx, out.Account, names...)
+	return out, err
+}
+
+// applyFetched is put:full with what was fetched.
+func (r *reception) applyFetched(row *account.Event, resource map[string]any) error {
+	kind, _, _ := resourceURI(row.Fetch)
+	row.Fetch, row.RetryAt, row.Detail, row.Outcome = "", time.Time{}, "", account.EventRecorded
+	t := &turn{reception: r, row: row, body: map[string]any{"data": resource}}
+	var err error
+	if t.whom, err = r.resolve(*row.Subject); err != nil {
+		return err
+	}
+	row.User = t.whom.user
+	if kind == "" {
+		return nil
+	}
+	return t.scimPut()
+}
