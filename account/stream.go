@@ -68,6 +68,7 @@ type Transmitter struct {
 	ClientSecret  Secret   `json:"-"`
 	Bearer        Secret   `json:"-"` // a token given out by hand, instead of a client
 	Scopes        []string `json:"scopes,omitempty"`
+	SCIM          string   `json:"scim,omitempty"` // base URL of its SCIM service, where resources are fetched that an event only names
 }
 
 // StreamCompat are habits of senders that a stream puts up with beyond the standards. What proves who speaks to whom cannot be relaxed.
@@ -170,7 +171,7 @@ func (s Stream) checkURLs() error {
 		urls["/poll/endpoint"] = s.Poll.Endpoint
 	}
 	if t := s.Transmitter; t != nil {
-		urls["/transmitter/configuration"], urls["/transmitter/token_url"] = t.Configuration, t.TokenURL
+		urls["/transmitter/configuration"], urls["/transmitter/token_url"], urls["/transmitter/scim"] = t.Configuration, t.TokenURL, t.SCIM
 	}
 	for at, raw := range urls {
 		if raw == "" {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,7 +17,9 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/config"
 	"github.com/drawbridge-id/drawbridge/egress"
+	"github.com/drawbridge-id/drawbridge/events/inbound"
 	"github.com/drawbridge-id/drawbridge/events/mail"
+	"github.com/drawbridge-id/drawbridge/events/outbound"
 	"github.com/drawbridge-id/drawbridge/federation"
 	"github.com/drawbridge-id/drawbridge/federation/oidc"
 	"github.com/drawbridge-id/drawbridge/scim"
@@ -29,8 +32,12 @@ type House struct {
 	Ledger *store.Ledger
 	Door   *federation.Door
 	Scim   *scim.Door
+	Events *inbound.Door
+	Feeds  *outbound.Door
 	Public http.Handler // what the world may knock at
 	Staff  http.Handler // metrics and profiles
+
+	Metrics *web.Metrics
 
 	post *mail.Post // nil: letters wait
 	cfg  config.Config
@@ -41,11 +48,12 @@ type House struct {
 // New opens the ledger and builds the rooms. Close it after Serve.
 func New(ctx context.Context, cfg config.Config, t Tools) (*House, error) {
 	t = t.withDefaults()
-	ledger, err := OpenLedger(ctx, cfg, t)
+	metrics := web.NewMetrics(web.Build{Version: Version(), Commit: Commit()})
+	ledger, err := openMeasured(ctx, cfg, t, metrics)
 	if err != nil {
 		return nil, err
 	}
-	h := &House{Ledger: ledger, cfg: cfg, log: t.Log, now: t.Now}
+	h := &House{Ledger: ledger, Metrics: metrics, cfg: cfg, log: t.Log, now: t.Now}
 	if err := h.furnish(t); err != nil {
 		return nil, errors.Join(err, ledger.Close())
 	}
@@ -66,11 +74,12 @@ func (h *House) furnish(t Tools) error {
 	if h.post, err = post(h.Ledger, h.cfg, t); err != nil {
 		return err
 	}
-	version := Version()
-	metrics := web.NewMetrics(web.Build{Version: version, Commit: Commit()})
+	version, metrics := Version(), h.Metrics
 	fetch := egress.New(egress.Options{Allow: h.cfg.Egress.Allow, Timeout: time.Duration(h.cfg.Egress.Timeout), Log: t.Log})
 	h.Door = h.door(t, fetch, metrics)
 	h.Scim = scim.New(scim.Options{Ledger: h.Ledger, PublicURL: h.cfg.PublicURL, Now: t.Now, Rate: h.cfg.Scim.Rate, Burst: float64(h.cfg.Scim.Burst)})
+	h.Events = h.events(t, fetch, metrics)
+	h.Feeds = h.feeds(t, metrics)
 	coat := web.New(web.Options{
 		PublicURL: public, Proxies: proxies, Log: t.Log, Metrics: metrics, Now: t.Now,
 		SignIn: web.Rate{PerMinute: 60 * h.cfg.SignIn.Rate, Burst: h.cfg.SignIn.Burst},
@@ -114,7 +123,8 @@ func (h *House) Serve(ctx context.Context, public, staff net.Listener) error {
 	if h.post != nil {
 		group.Go(func() error { h.post.Work(ctx); return nil })
 	}
-	group.Go(func() error { return h.Ledger.Work(ctx, h.Door.Tasks()...) })
+	group.Go(func() error { return h.Feeds.Run(ctx) })
+	group.Go(func() error { return h.Ledger.Work(ctx, slices.Concat(h.Door.Tasks(), h.Events.Tasks())...) })
 	return group.Wait()
 }
 

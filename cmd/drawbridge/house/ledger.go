@@ -78,21 +78,28 @@ func Commit() string {
 
 // OpenLedger reads keyring and catalogue and opens the database; it migrates when needed.
 func OpenLedger(ctx context.Context, c config.Config, t Tools) (*store.Ledger, error) {
-	t = t.withDefaults()
-	keyring, err := ReadKeyring(c.Keyring)
+	o, err := ledgerOptions(c, t.withDefaults())
 	if err != nil {
 		return nil, err
+	}
+	return store.Open(ctx, o)
+}
+
+func ledgerOptions(c config.Config, t Tools) (store.Options, error) {
+	keyring, err := ReadKeyring(c.Keyring)
+	if err != nil {
+		return store.Options{}, err
 	}
 	catalogue, err := readCatalogue(c.Catalogue)
 	if err != nil {
-		return nil, err
+		return store.Options{}, err
 	}
-	return store.Open(ctx, store.Options{
+	return store.Options{
 		URL: c.Database, Keyring: keyring, Catalogue: catalogue, Now: t.Now, Random: t.Random, Log: t.Log,
 		Sessions: store.SessionLimits{Idle: time.Duration(c.Sessions.Idle), Absolute: time.Duration(c.Sessions.Absolute)},
 		FlowAge:  time.Duration(c.SignIn.FlowAge),
 		SCIM:     scim.Embedded(),
-	})
+	}, nil
 }
 
 func readCatalogue(path string) (account.Catalogue, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/events/set"
 	"github.com/drawbridge-id/drawbridge/scim"
 	"github.com/drawbridge-id/drawbridge/web"
 	"github.com/drawbridge-id/drawbridge/web/api"
@@ -55,6 +56,11 @@ func (h *House) routes(version string) []web.Route {
 
 		// SCIM, per connection: one door for all methods, so that every refusal is in SCIM's words. Bodies are bounded there.
 		{Pattern: "/scim/{connection}/v2/{rest...}", Limit: 8 * scim.Limit, Exempt: true, Handler: h.Scim.Serve},
+
+		// security events in, per stream: one door for all methods, so that every refusal is in RFC 8935's words
+		{Pattern: "/events/{stream}", Limit: set.MaxToken + 1, Exempt: true, Handler: h.Events.Push},
+		{Pattern: "/events/{stream}/{credential}", Limit: set.MaxToken + 1, Exempt: true, Handler: h.Events.Push}, // from senders without an Authorization
+		{Pattern: "/events/{stream}/global-token-revocation", Exempt: true, Handler: h.Events.Revoke},
 
 		// security events out: a transmitter per account, whose receivers show a token
 		{Pattern: "GET /.well-known/ssf-configuration/ssf/{account}", Handler: h.Feeds.Configuration},
