@@ -1,0 +1,97 @@
+package outbound
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/store"
+)
+
+const (
+	mostPolled  = 100              // tokens in one answer
+	longestPoll = 20 * time.Second // shorter than any handler may take
+	mostAcks    = 1000
+)
+
+// A poll is what a receiver asks (RFC 8936 §2.4).
+type poll struct {
+	Max         *int                         `json:"maxEvents"`
+	Immediately bool                         `json:"returnImmediately"`
+	Acks        []account.EventID            `json:"ack"`
+	Errors      map[account.EventID]struct { // of tokens that it could not take
+		Err         string `json:"err"`
+		Description string `json:"description"`
+	} `json:"setErrs"`
+}
+
+type polled struct {
+	Sets map[account.EventID]string `json:"sets"`
+	More bool                       `json:"moreAvailable,omitempty"`
+}
+
+// Poll gives a receiver what waits for it, and takes back what it has done with (RFC 8936 §2). It waits when there is nothing, unless it is
+// asked not to. What is not acknowledged is given again; of one subject, the later event only after the earlier one is done with.
+func (d *Door) Poll(w http.ResponseWriter, r *http.Request) error {
+	g, err := d.receiver(w, r, false)
+	if err != nil {
+		return err
+	}
+	var asked poll
+	if err := read(w, r, &asked); err != nil {
+		return err
+	}
+	n := mostPolled
+	if asked.Max != nil {
+		n = min(*asked.Max, mostPolled)
+	}
+	if n < 0 || len(asked.Acks)+len(asked.Errors) > mostAcks {
+		return invalid("maxEvents is no negative number, and at most %d tokens are acknowledged at once.", mostAcks)
+	}
+	rejects := map[account.EventID]store.Rejection{}
+	for id, e := range asked.Errors {
+		rejects[id] = store.Rejection{Err: plainText(e.Err), Description: plainText(e.Description)}
+	}
+	stream := account.FeedID(r.PathValue("stream"))
+	ctx, cancel := d.waiting(r.Context())
+	defer cancel()
+	acks := asked.Acks
+	for {
+		posted := d.o.Ledger.Posted(stream)
+		p, more, err := d.o.Ledger.Fetch(r.Context(), g, stream, acks, rejects, n)
+		if err != nil {
+			return err
+		}
+		acks, rejects = nil, nil
+		if len(p.Deliveries) > 0 || n == 0 || asked.Immediately || ctx.Err() != nil {
+			return d.answer(w, p, more)
+		}
+		select {
+		case <-posted:
+		case <-time.After(lookEvery): // for what another replica has posted
+		case <-ctx.Done():
+		}
+	}
+}
+
+// waiting ends when a long poll has to be answered: in time, or because the house is closing.
+func (d *Door) waiting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, longestPoll)
+	if running := d.ending.Load(); running != nil {
+		context.AfterFunc(*running, cancel)
+	}
+	return ctx, cancel
+}
+
+func (d *Door) answer(w http.ResponseWriter, p store.Parcel, more bool) error {
+	out := polled{Sets: map[account.EventID]string{}, More: more}
+	for _, one := range p.Deliveries {
+		token, err := d.token(p, one)
+		if err != nil {
+			return err
+		}
+		out.Sets[one.ID] = token
+	}
+	return write(w, http.StatusOK, out)
+}
