@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -27,19 +29,21 @@ const (
 	Pr Op = "pr" // has a value that is not empty
 )
 
-// A Condition is what a resource is searched by, as a tree. Comparisons hold when one value of the attribute meets
+// A Condition is what a resource is searched by, as a tree. An And of nothing always holds, an Or of nothing never does. Comparisons hold when one value of the attribute meets
 // them; Ne holds when none is equal, so for an absent attribute too.
 type Condition struct {
 	Op   Op
-	Args []*Condition // And and Or: two or more; Not and Any: one
+	Args []*Condition // Not and Any: one
 	Ref  Ref          // comparisons and Any
-	// Value is what is compared with, folded when the attribute is not case-exact; "true" or "false" for a boolean.
-	Value string
-	Raw   string    // Value as it was spelled
-	Time  time.Time // instead of Value, for a dateTime
+	// Value is what is compared with, folded when the attribute is not case-exact; "true" or "false" for a boolean, and for a number a text
+	// that sorts as numbers do.
+	Value  string
+	Raw    string    // Value as it was spelled
+	Number float64   // what Value stands for
+	Time   time.Time // instead of Value, for a dateTime
 }
 
-// Compare makes a comparison after asking whether it makes sense. value is a string, a bool or nil.
+// Compare makes a comparison after asking whether it makes sense. value is a string, a bool, a float64 or nil.
 func Compare(ref Ref, op Op, value any) (*Condition, error) {
 	if ref.Attr != nil && ref.Attr.Mutability == WriteOnly {
 		return nil, wrong(CodeFilter, "%s cannot be searched.", ref.Key())
@@ -73,11 +77,18 @@ func Compare(ref Ref, op Op, value any) (*Condition, error) {
 			return nil, wrong(CodeFilter, "%s cannot be compared with true or false by %s.", ref.Key(), op)
 		}
 		c.Value = boolText(v)
+	case float64:
+		if !leaf.numeric() || op == Co || op == Sw || op == Ew {
+			return nil, wrong(CodeFilter, "%s cannot be compared with a number by %s.", ref.Key(), op)
+		}
+		c.Value, c.Number = numberText(v), v
 	case string:
 		if strings.ContainsRune(v, 0) {
 			return nil, wrong(CodeFilter, "A value has no NUL in it.")
 		}
 		switch leaf.Type {
+		case Integer, Decimal:
+			return nil, wrong(CodeFilter, "%s is a number.", ref.Key())
 		case Boolean:
 			b, err := looseBool(v, ref.Key())
 			if err != nil || op != Eq && op != Ne {
@@ -100,7 +111,7 @@ func Compare(ref Ref, op Op, value any) (*Condition, error) {
 			}
 		}
 	default:
-		return nil, wrong(CodeFilter, "%s cannot be compared with a number.", ref.Key())
+		return nil, wrong(CodeFilter, "%s cannot be compared with that.", ref.Key())
 	}
 	return c, nil
 }
@@ -126,6 +137,8 @@ func indexed(a *Attribute, v any) string {
 	switch v := v.(type) {
 	case bool:
 		return boolText(v)
+	case float64:
+		return numberText(v)
 	case string:
 		if a.Exact {
 			return v
@@ -133,6 +146,17 @@ func indexed(a *Attribute, v any) string {
 		return Fold(v)
 	}
 	return ""
+}
+
+// numberText is a text that sorts as numbers do, and is the same for equal ones.
+func numberText(f float64) string {
+	bits := math.Float64bits(f + 0) // no -0
+	if bits>>63 == 1 {
+		bits = ^bits
+	} else {
+		bits |= 1 << 63
+	}
+	return fmt.Sprintf("%016x", bits)
 }
 
 // meets asks a condition of one element of a multi-valued attribute, whose parts the condition names.
@@ -193,24 +217,24 @@ func (c *Condition) holds(v string) bool {
 
 // Matches asks a condition of a document. What the ledger knows by itself (id, meta, groups, members) is not part of it
 // and counts as absent.
-func (c *Condition) Matches(k Kind, d Document) bool {
+func (c *Condition) Matches(t Type, d Document) bool {
 	switch c.Op {
 	case And:
 		for _, a := range c.Args {
-			if !a.Matches(k, d) {
+			if !a.Matches(t, d) {
 				return false
 			}
 		}
 		return true
 	case Or:
 		for _, a := range c.Args {
-			if a.Matches(k, d) {
+			if a.Matches(t, d) {
 				return true
 			}
 		}
 		return false
 	case Not:
-		return !c.Args[0].Matches(k, d)
+		return !c.Args[0].Matches(t, d)
 	case Any:
 		in := map[string]any(d)
 		if c.Ref.Schema != "" {
@@ -234,7 +258,7 @@ func (c *Condition) Matches(k Kind, d Document) bool {
 	for _, ref := range c.Ref.Leaves() {
 		keys[ref.Key()] = true
 	}
-	for _, v := range Values(k, d) {
+	for _, v := range t.Values(d) {
 		some = some || keys[v.Key] && test.holds(v.Value)
 	}
 	return some != (c.Op == Ne)
@@ -262,11 +286,11 @@ type Value struct {
 }
 
 // Values lists the simple values of a document in the order of its schemas.
-func Values(k Kind, d Document) []Value {
+func (t Type) Values(d Document) []Value {
 	var out []Value
-	for _, s := range append([]*Schema{SchemaOf(k)}, Extensions(k)...) {
+	for _, s := range append([]*Schema{SchemaOf(t.Kind)}, t.Extensions()...) {
 		in, urn := map[string]any(d), ""
-		if s.URN != SchemaOf(k).URN {
+		if s.URN != SchemaOf(t.Kind).URN {
 			urn = s.URN
 			in, _ = d[urn].(map[string]any)
 		}
@@ -287,7 +311,7 @@ func Values(k Kind, d Document) []Value {
 	if id := d.Text("externalId"); id != "" {
 		out = append(out, Value{Key: "externalId", Value: id})
 	}
-	for i, urn := range d.Schemas(k) {
+	for i, urn := range t.Schemas(d) {
 		out = append(out, Value{Key: "schemas", Element: i, Value: urn})
 	}
 	return out
@@ -304,15 +328,4 @@ func valuesOf(out []Value, ref Ref, element int, v any) []Value {
 		}
 	}
 	return out
-}
-
-// A Query is a search over one kind of resource.
-type Query struct {
-	Where      *Condition // nil: all
-	SortBy     *Ref       // nil: by id
-	Descending bool
-	Start      int    // first result, from 0
-	Count      int    // at most so many; 0 gives totals alone
-	After      string // instead of Start: after this id, for queries that are not sorted
-	Members    bool   // read the members of groups and the groups of users
 }

@@ -168,15 +168,3 @@ func clone(v any) any {
 func (d Document) Equal(o Document) bool {
 	return len(d) == 0 && len(o) == 0 || reflect.DeepEqual(map[string]any(d), map[string]any(o))
 }
-
-// Schemas are the URNs of the schemas that a document of that kind uses: its own, and those extensions that hold
-// data (RFC 7643 §3).
-func (d Document) Schemas(k Kind) []string {
-	out := []string{SchemaOf(k).URN}
-	for _, s := range Extensions(k) {
-		if ext, ok := d[s.URN].(map[string]any); ok && len(ext) > 0 {
-			out = append(out, s.URN)
-		}
-	}
-	return out
-}

@@ -8,13 +8,15 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 )
 
+var people = Type{Kind: User}
+
 func doc(t testing.TB, text string) Document {
 	t.Helper()
 	var m map[string]any
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Read(User, m)
+	r, err := people.Read(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,7 @@ const sofia = `{"userName":"sofia","active":"False","name":{"givenName":"Sofia"}
 
 func TestADocumentIsReadAsProvidersMeanIt(t *testing.T) {
 	d := doc(t, sofia)
-	if d.Active() || d.Email() != "s@acme.example" || d.Title() != "Sofia" || len(d.Schemas(User)) != 2 || d["id"] != nil || d["title"] != nil {
+	if d.Active() || d.Email() != "s@acme.example" || d.Title() != "Sofia" || len(people.Schemas(d)) != 2 || d["id"] != nil || d["title"] != nil {
 		t.Errorf("read %v", d)
 	}
 	ext := d[EnterpriseURN].(map[string]any)
@@ -50,7 +52,7 @@ func TestADocumentIsReadAsProvidersMeanIt(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &m); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Read(User, m); codeOf(err) != code {
+		if _, err := people.Read(m); codeOf(err) != code {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -58,7 +60,7 @@ func TestADocumentIsReadAsProvidersMeanIt(t *testing.T) {
 
 func target(t testing.TB, name string, where *Condition) *Target {
 	t.Helper()
-	ref, ok := Named(User, name)
+	ref, ok := people.Named(name)
 	if !ok {
 		t.Fatalf("no attribute %s", name)
 	}
@@ -67,7 +69,7 @@ func target(t testing.TB, name string, where *Condition) *Target {
 
 func typed(t testing.TB, kind string) *Condition {
 	t.Helper()
-	ref, _ := Named(User, "emails.type")
+	ref, _ := people.Named("emails.type")
 	c, err := Compare(ref, Eq, kind)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +101,7 @@ func TestAPatchTakesWholeOrNotAtAll(t *testing.T) {
 	} {
 		d := doc(t, sofia)
 		before := d.Clone()
-		p, err := Apply(User, d, c.ops)
+		p, err := people.Apply(d, c.ops)
 		if codeOf(err) != c.want {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -115,7 +117,7 @@ func TestAPatchTakesWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestAViewLeavesWhatIsAskedFor(t *testing.T) {
-	ref := func(s string) Ref { r, _ := Named(User, s); return r }
+	ref := func(s string) Ref { r, _ := people.Named(s); return r }
 	shown := func(v View) string {
 		d := map[string]any(doc(t, sofia))
 		d["id"], d["schemas"] = "1", []any{"u"}

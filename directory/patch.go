@@ -57,8 +57,8 @@ type Patched struct {
 }
 
 // Apply runs the operations in order on a copy of d; either all of them take or none does (RFC 7644 §3.5.2).
-func Apply(k Kind, d Document, operations []Operation) (Patched, error) {
-	p := patch{kind: k, doc: d.Clone()}
+func (t Type) Apply(d Document, operations []Operation) (Patched, error) {
+	p := patch{of: t, doc: d.Clone()}
 	if p.doc == nil {
 		p.doc = Document{}
 	}
@@ -67,14 +67,14 @@ func Apply(k Kind, d Document, operations []Operation) (Patched, error) {
 			return Patched{}, err
 		}
 	}
-	if err := Check(k, p.doc); err != nil {
+	if err := t.Check(p.doc); err != nil {
 		return Patched{}, err
 	}
 	return Patched{Document: p.doc, Members: p.members}, nil
 }
 
 type patch struct {
-	kind    Kind
+	of      Type
 	doc     Document
 	members []MemberStep
 }
@@ -93,7 +93,7 @@ func (p *patch) apply(o Operation) error {
 	if t.Ref.Attr == nil {
 		return p.extension(o)
 	}
-	if p.kind == Group && t.Ref.Attr.Name == "members" && t.Ref.Schema == "" {
+	if p.of.Kind == Group && t.Ref.Attr.Name == "members" && t.Ref.Schema == "" {
 		return p.memberStep(o)
 	}
 	if t.Ref.Attr.Mutability == ReadOnly || t.Ref.Sub != nil && t.Ref.Sub.Mutability == ReadOnly {
@@ -158,7 +158,7 @@ func (p *patch) extension(o Operation) error {
 		return wrong(CodeValue, "%s is an object with the attributes of that schema.", urn)
 	}
 	for _, name := range slices.Sorted(maps.Keys(body)) {
-		ref, found := Resolve(p.kind, urn, name, "")
+		ref, found := p.of.Resolve(urn, name, "")
 		if !found {
 			continue
 		}
@@ -187,11 +187,17 @@ func (p *patch) remove(in map[string]any, o Operation) error {
 		}
 		return nil
 	}
+	list, _ := in[a.Name].([]any)
+	if a.Type != Complex {
+		v, err := coerce(a, o.Value, t.Ref.Key(), true)
+		named, _ := v.([]any)
+		setList(in, a, slices.DeleteFunc(list, func(e any) bool { return len(named) == 0 || slices.Contains(named, e) }))
+		return err
+	}
 	hit, err := elements(t, o.Value, in)
 	if err != nil {
 		return err
 	}
-	list, _ := in[a.Name].([]any)
 	var left []any
 	for _, e := range list {
 		m, _ := e.(map[string]any)
@@ -404,9 +410,12 @@ func likeness(c *Condition, m map[string]any) (ok bool) {
 		return true
 	case Eq:
 		leaf := c.Ref.Leaf()
-		if leaf.Type == Boolean {
+		switch {
+		case leaf.Type == Boolean:
 			m[leaf.Name] = c.Value == "true"
-		} else {
+		case leaf.numeric():
+			m[leaf.Name] = c.Number
+		default:
 			m[leaf.Name] = c.Raw
 		}
 		return true

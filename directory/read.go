@@ -3,12 +3,16 @@ package directory
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
 
 // longestName is how many bytes a userName or a group's displayName may have; they are looked up by index.
 const longestName = 512
+
+// longestSecret is how many bytes a password may have, though none is kept.
+const longestSecret = 1024
 
 // maxElements bounds the values of one multi-valued attribute of a document; members are not among them.
 const maxElements = 1000
@@ -24,38 +28,38 @@ type Reading struct {
 // empty count as unassigned (RFC 7643 §2.5), what only we may write is ignored (RFC 7644 §3.3), unknown attributes are
 // ignored and noted. Habits of real providers are understood: "True" for true, a manager as a bare id or in a
 // list. Values of a wrong type are refused.
-func Read(k Kind, body map[string]any) (Reading, error) {
+func (t Type) Read(body map[string]any) (Reading, error) {
 	r := Reading{Document: Document{}}
-	if err := r.readSchema(k, "", r.Document, body); err != nil {
+	if err := r.readSchema(t, "", r.Document, body); err != nil {
 		return r, err
 	}
-	return r, Check(k, r.Document)
+	return r, t.Check(r.Document)
 }
 
 func (r *Reading) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-func (r *Reading) readSchema(k Kind, urn string, into map[string]any, body map[string]any) error {
+func (r *Reading) readSchema(t Type, urn string, into map[string]any, body map[string]any) error {
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(body)) {
 		value := body[name]
-		if ext, ok := Extension(k, name); ok && urn == "" {
-			if err := r.readExtension(k, ext, into, value); err != nil {
+		if ext, ok := t.Extension(name); ok && urn == "" {
+			if err := r.readExtension(t, ext, into, value); err != nil {
 				return err
 			}
 			continue
 		}
-		ref, found := Resolve(k, urn, name, "")
+		ref, found := t.Resolve(urn, name, "")
 		if !found {
-			r.note("%q is no attribute of a %s and was ignored", clip(name), k)
+			r.note("%q is no attribute of a %s and was ignored", clip(name), t.Kind)
 			continue
 		}
 		if other, twice := seen[ref.Attr.Name]; twice {
 			return wrong(CodeSyntax, "The attribute %s is there twice, as %q and as %q.", ref.Attr.Name, other, name)
 		}
 		seen[ref.Attr.Name] = name
-		if k == Group && ref.Attr.Name == "members" {
+		if t.Kind == Group && ref.Attr.Name == "members" {
 			ids, err := memberIDs(value, false)
 			if err != nil {
 				return err
@@ -77,7 +81,7 @@ func (r *Reading) readSchema(k Kind, urn string, into map[string]any, body map[s
 	return nil
 }
 
-func (r *Reading) readExtension(k Kind, urn string, into map[string]any, value any) error {
+func (r *Reading) readExtension(t Type, urn string, into map[string]any, value any) error {
 	if value == nil {
 		return nil
 	}
@@ -86,7 +90,7 @@ func (r *Reading) readExtension(k Kind, urn string, into map[string]any, value a
 		return wrong(CodeValue, "%s is an object with the attributes of that schema.", urn)
 	}
 	ext := map[string]any{}
-	if err := r.readSchema(k, urn, ext, body); err != nil {
+	if err := r.readSchema(t, urn, ext, body); err != nil {
 		return err
 	}
 	if len(ext) > 0 {
@@ -96,14 +100,14 @@ func (r *Reading) readExtension(k Kind, urn string, into map[string]any, value a
 }
 
 // Check asks what must hold for a whole document: required attributes are there, and no longer than can be indexed.
-func Check(k Kind, d Document) error {
-	for _, a := range SchemaOf(k).Attributes {
+func (t Type) Check(d Document) error {
+	for _, a := range SchemaOf(t.Kind).Attributes {
 		if !a.Required {
 			continue
 		}
 		switch s := d.Text(a.Name); {
 		case strings.TrimSpace(s) == "":
-			return wrong(CodeValue, "A %s needs a %s that is not empty.", k, a.Name)
+			return wrong(CodeValue, "A %s needs a %s that is not empty.", t.Kind, a.Name)
 		case len(s) > longestName:
 			return wrong(CodeValue, "%s has at most %d bytes.", a.Name, longestName)
 		}
@@ -165,10 +169,19 @@ func coerceOne(a *Attribute, v any, path string) (any, error) {
 		return coerceComplex(a, v, path)
 	case Boolean:
 		return looseBool(v, path)
+	case Integer, Decimal:
+		f, ok := v.(float64)
+		if !ok || a.Type == Integer && (f != math.Trunc(f) || math.Abs(f) > 1<<53) {
+			return nil, wrong(CodeValue, "%s is a number of the type %s.", path, a.Type)
+		}
+		return f, nil
 	}
 	s, ok := v.(string)
 	if !ok {
 		return nil, wrong(CodeValue, "%s is a string.", path)
+	}
+	if a.Mutability == WriteOnly && len(s) > longestSecret {
+		return nil, wrong(CodeValue, "%s has at most %d bytes.", path, longestSecret)
 	}
 	if strings.ContainsRune(s, 0) {
 		return nil, wrong(CodeValue, "%s has a NUL in it, which not every database keeps.", path)
@@ -231,6 +244,9 @@ func coerceComplex(a *Attribute, v any, path string) (any, error) {
 func appendElement(list []any, e any) []any {
 	m, ok := e.(map[string]any)
 	if !ok {
+		if slices.Contains(list, e) {
+			return list
+		}
 		return append(list, e)
 	}
 	for _, old := range list {

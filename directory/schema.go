@@ -2,17 +2,19 @@ package directory
 
 import "strings"
 
-// A Type is what an attribute holds.
-type Type string
+// Holds is the type of an attribute.
+type Holds string
 
 // The types of RFC 7643 §2.3 that occur here.
 const (
-	String    Type = "string"
-	Boolean   Type = "boolean"
-	DateTime  Type = "dateTime"
-	Reference Type = "reference"
-	Binary    Type = "binary"
-	Complex   Type = "complex"
+	String    Holds = "string"
+	Boolean   Holds = "boolean"
+	DateTime  Holds = "dateTime"
+	Reference Holds = "reference"
+	Binary    Holds = "binary"
+	Integer   Holds = "integer"
+	Decimal   Holds = "decimal"
+	Complex   Holds = "complex"
 )
 
 // Mutability is who may change an attribute (RFC 7643 §7).
@@ -29,7 +31,7 @@ const (
 // An Attribute is the definition of one attribute or sub-attribute.
 type Attribute struct {
 	Name       string
-	Type       Type
+	Type       Holds
 	Multi      bool
 	Required   bool
 	Exact      bool // caseExact
@@ -41,6 +43,8 @@ type Attribute struct {
 	Refers     []string // referenceTypes
 	Sub        []*Attribute
 }
+
+func (a *Attribute) numeric() bool { return a.Type == Integer || a.Type == Decimal }
 
 // A Schema is a set of attributes under a URN.
 type Schema struct {
@@ -139,14 +143,6 @@ func SchemaOf(k Kind) *Schema {
 	return &user
 }
 
-// Extensions are the schemas that a kind can be extended by.
-func Extensions(k Kind) []*Schema {
-	if k == Group {
-		return nil
-	}
-	return []*Schema{&enterprise}
-}
-
 // Common are the attributes of every resource (RFC 7643 §3.1).
 func Common() []*Attribute { return common }
 
@@ -192,43 +188,3 @@ func (r Ref) Leaf() *Attribute {
 
 // Within names a sub-attribute of r.
 func (r Ref) Within(sub *Attribute) Ref { r.Sub = sub; return r }
-
-// Resolve finds what a client calls an attribute: name or name.sub of a schema, whose URN may be empty. Letter case
-// does not matter. found is false for what no schema of the kind has.
-func Resolve(k Kind, urn, name, sub string) (r Ref, found bool) {
-	in := SchemaOf(k).Attributes
-	switch {
-	case urn == "" || strings.EqualFold(urn, SchemaOf(k).URN):
-		if a := find(common, name); a != nil {
-			r.Attr = a
-		}
-	default:
-		in = nil
-		for _, s := range Extensions(k) {
-			if strings.EqualFold(urn, s.URN) {
-				in, r.Schema = s.Attributes, s.URN
-			}
-		}
-	}
-	if r.Attr == nil {
-		r.Attr = find(in, name)
-	}
-	if r.Attr == nil {
-		return r, false
-	}
-	if sub != "" {
-		r.Sub = find(r.Attr.Sub, sub)
-		return r, r.Sub != nil
-	}
-	return r, true
-}
-
-// Extension finds an extension of the kind by its URN.
-func Extension(k Kind, urn string) (string, bool) {
-	for _, s := range Extensions(k) {
-		if strings.EqualFold(urn, s.URN) {
-			return s.URN, true
-		}
-	}
-	return "", false
-}

@@ -1,7 +1,5 @@
 package directory
 
-import "strings"
-
 // A View is which attributes of a resource are shown: those of Only (when not empty), without those of Without. What is
 // returned always stays.
 type View struct {
@@ -133,32 +131,4 @@ func drop(from map[string]any, r Ref) {
 			}
 		}
 	}
-}
-
-// ParseName splits "name", "name.sub", "urn:…:name.sub" into its parts. The URN is the longest one known to the kind; an
-// extension's URN alone gives an empty name.
-func ParseName(k Kind, s string) (urn, name, sub string) {
-	for _, schema := range append([]*Schema{SchemaOf(k)}, Extensions(k)...) {
-		if len(s) >= len(schema.URN) && strings.EqualFold(s[:len(schema.URN)], schema.URN) {
-			if len(s) == len(schema.URN) {
-				return schema.URN, "", ""
-			}
-			if s[len(schema.URN)] == ':' {
-				urn, s = schema.URN, s[len(schema.URN)+1:]
-				break
-			}
-		}
-	}
-	name, sub, _ = strings.Cut(s, ".")
-	return urn, name, sub
-}
-
-// Named resolves what a client wrote: an attribute, a part, or a whole extension.
-func Named(k Kind, s string) (Ref, bool) {
-	urn, name, sub := ParseName(k, s)
-	if name == "" {
-		ext, ok := Extension(k, urn)
-		return Ref{Schema: ext}, ok
-	}
-	return Resolve(k, urn, name, sub)
 }

@@ -11,75 +11,112 @@ func badFilter(format string, args ...any) error {
 	return account.Errorf(account.Invalid, format, args...).Coded(directory.CodeFilter)
 }
 
-// conditionOf reads a filter about resources of a kind.
-func conditionOf(k directory.Kind, s string) (*directory.Condition, error) {
+// conditionOf reads a filter about resources of a type.
+func conditionOf(t directory.Type, s string) (*directory.Condition, error) {
+	all, err := conditionsOf([]directory.Type{t}, s)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// conditionsOf reads a filter about resources of several types. An attribute that only some of them have counts as absent in the others
+// (RFC 7644 §3.4.2.1).
+func conditionsOf(types []directory.Type, s string) ([]*directory.Condition, error) {
 	e, err := parseFilter(s)
 	if err != nil {
 		return nil, err
 	}
-	return compile(k, e, nil)
+	out := make([]*directory.Condition, len(types))
+	lacking := map[string]int{}
+	for i, t := range types {
+		c := compiler{Type: t, lacks: map[string]bool{}}
+		if out[i], err = c.compile(e, nil); err != nil {
+			return nil, err
+		}
+		for name := range c.lacks {
+			if lacking[name]++; lacking[name] == len(types) {
+				return nil, badFilter("%q is no attribute of a %s.", clip(name), t.Kind)
+			}
+		}
+	}
+	return out, nil
 }
 
-// compile turns the library's tree into ours, whose attributes are known. within is the multi-valued attribute whose parts the
-// tree speaks of; nil for that of a whole resource.
-func compile(k directory.Kind, e filter.Expression, within *directory.Ref) (*directory.Condition, error) {
+// A compiler turns the library's tree into ours, whose attributes are known.
+type compiler struct {
+	directory.Type
+	lacks map[string]bool // attributes that the type has not
+}
+
+// compile does so. within is the multi-valued attribute whose parts the tree speaks of; nil for that of a whole resource.
+func (c compiler) compile(e filter.Expression, within *directory.Ref) (*directory.Condition, error) {
 	switch e := e.(type) {
 	case *filter.LogicalExpression:
 		op := directory.And
 		if e.Operator == filter.OR {
 			op = directory.Or
 		}
-		return compileAll(k, op, within, e.Left, e.Right)
+		return c.all(op, within, e.Left, e.Right)
 	case *filter.NotExpression:
-		return compileAll(k, directory.Not, within, e.Expression)
+		return c.all(directory.Not, within, e.Expression)
 	case *filter.ValuePath:
 		if within != nil {
 			return nil, badFilter("A filter in brackets holds no other brackets.")
 		}
-		ref, err := resolve(k, e.AttributePath)
-		if err != nil {
-			return nil, err
+		ref, found := c.resolve(e.AttributePath)
+		if !found {
+			return &directory.Condition{Op: directory.Or}, nil
 		}
 		if !ref.Attr.Multi || ref.Sub != nil || len(ref.Attr.Sub) == 0 {
 			return nil, badFilter("%s has no values to choose from.", ref.Key())
 		}
-		c, err := compile(k, e.ValueFilter, &ref)
-		return &directory.Condition{Op: directory.Any, Ref: ref, Args: []*directory.Condition{c}}, err
+		inner, err := c.compile(e.ValueFilter, &ref)
+		return &directory.Condition{Op: directory.Any, Ref: ref, Args: []*directory.Condition{inner}}, err
 	case *filter.AttributeExpression:
-		ref, err := resolveWithin(k, e.AttributePath, within)
-		if err != nil {
-			return nil, err
+		op := directory.Op(e.Operator)
+		if within != nil {
+			ref, err := c.part(e.AttributePath, *within)
+			if err != nil {
+				return nil, err
+			}
+			return directory.Compare(ref, op, e.CompareValue)
 		}
-		return directory.Compare(ref, directory.Op(e.Operator), e.CompareValue)
+		ref, found := c.resolve(e.AttributePath)
+		if found {
+			return directory.Compare(ref, op, e.CompareValue)
+		}
+		// Of an absent attribute: eq null, and ne to any value.
+		if none := e.CompareValue == nil; op == directory.Eq && none || op == directory.Ne && !none {
+			return &directory.Condition{Op: directory.And}, nil
+		}
+		return &directory.Condition{Op: directory.Or}, nil
 	}
 	return nil, badFilter("The filter does not parse.")
 }
 
-func compileAll(k directory.Kind, op directory.Op, within *directory.Ref, parts ...filter.Expression) (*directory.Condition, error) {
+func (c compiler) all(op directory.Op, within *directory.Ref, parts ...filter.Expression) (*directory.Condition, error) {
 	out := &directory.Condition{Op: op, Args: make([]*directory.Condition, len(parts))}
 	for i, part := range parts {
 		var err error
-		if out.Args[i], err = compile(k, part, within); err != nil {
+		if out.Args[i], err = c.compile(part, within); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func resolve(k directory.Kind, path filter.AttributePath) (directory.Ref, error) {
-	ref, found := directory.Resolve(k, path.URI(), path.AttributeName, path.SubAttributeName())
+func (c compiler) resolve(path filter.AttributePath) (directory.Ref, bool) {
+	ref, found := c.Resolve(path.URI(), path.AttributeName, path.SubAttributeName())
 	if !found {
-		return ref, badFilter("%q is no attribute of a %s.", clip(path.String()), k)
+		c.lacks[path.String()] = true
 	}
-	return ref, nil
+	return ref, found
 }
 
-func resolveWithin(k directory.Kind, path filter.AttributePath, within *directory.Ref) (directory.Ref, error) {
-	if within == nil {
-		return resolve(k, path)
-	}
+func (c compiler) part(path filter.AttributePath, within directory.Ref) (directory.Ref, error) {
 	if path.URIPrefix == nil && path.SubAttribute == nil {
-		if ref, found := directory.Resolve(k, within.Schema, within.Attr.Name, path.AttributeName); found {
+		if ref, found := c.Resolve(within.Schema, within.Attr.Name, path.AttributeName); found {
 			return ref, nil
 		}
 	}
@@ -87,8 +124,8 @@ func resolveWithin(k directory.Kind, path filter.AttributePath, within *director
 }
 
 // targetOf reads the path of a PATCH operation on a kind. An unknown attribute is Invalid with code invalid_path.
-func targetOf(k directory.Kind, s string) (directory.Target, error) {
-	if urn, ok := directory.Extension(k, s); ok {
+func targetOf(t directory.Type, s string) (directory.Target, error) {
+	if urn, ok := t.Extension(s); ok {
 		return directory.Target{Ref: directory.Ref{Schema: urn}}, nil
 	}
 	path, err := parsePath(s)
@@ -105,17 +142,17 @@ func targetOf(k directory.Kind, s string) (directory.Target, error) {
 		}
 		sub = *path.SubAttribute
 	}
-	ref, found := directory.Resolve(k, path.AttributePath.URI(), path.AttributePath.AttributeName, sub)
+	ref, found := t.Resolve(path.AttributePath.URI(), path.AttributePath.AttributeName, sub)
 	if !found {
-		return directory.Target{}, bad("%q is no attribute of a %s.", clip(s), k)
+		return directory.Target{}, bad("%q is no attribute of a %s.", clip(s), t.Kind)
 	}
-	t := directory.Target{Ref: ref}
+	out := directory.Target{Ref: ref}
 	if path.ValueExpression != nil {
 		if !ref.Attr.Multi {
-			return t, bad("%s has no values to choose from.", ref.Attr.Name)
+			return out, bad("%s has no values to choose from.", ref.Attr.Name)
 		}
 		whole := directory.Ref{Schema: ref.Schema, Attr: ref.Attr}
-		t.Where, err = compile(k, path.ValueExpression, &whole)
+		out.Where, err = compiler{Type: t, lacks: map[string]bool{}}.compile(path.ValueExpression, &whole)
 	}
-	return t, err
+	return out, err
 }

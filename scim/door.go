@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,6 +28,9 @@ import (
 
 // Limit is how many bytes a body may have: 2 MB, enough for a group of 20,000 members.
 const Limit = 2 << 20
+
+// longestURL is less than the server takes as a header, so that who goes beyond it is told in SCIM's words.
+const longestURL = 12 << 10
 
 // Options are what the door needs.
 type Options struct {
@@ -165,6 +169,10 @@ func (x *exchange) serve() error {
 	if x.query, err = url.ParseQuery(x.r.URL.RawQuery); err != nil {
 		return badFilter("The query does not parse: %v.", err)
 	}
+	if len(x.r.URL.RequestURI()) > longestURL {
+		// RFC 9110 §15.5.15
+		return &refusal{status: http.StatusRequestURITooLong, detail: "The URL has more than " + strconv.Itoa(longestURL) + " bytes.", header: http.Header{}}
+	}
 	path := strings.Trim(x.r.PathValue("rest"), "/")
 	head, rest, _ := strings.Cut(path, "/")
 	if k, ok := kinds[strings.ToLower(head)]; ok {
@@ -185,14 +193,20 @@ func (x *exchange) serve() error {
 	case "serviceproviderconfig":
 		return x.discover(rest, serviceProviderConfig(x.base), nil)
 	case "resourcetypes":
-		return x.discover(rest, nil, resourceTypes(x.base))
+		return x.discover(rest, nil, x.resourceTypes())
 	case "schemas":
-		return x.discover(rest, nil, schemaDocuments(x.base))
+		return x.discover(rest, nil, x.schemaDocuments())
 	case "bulk":
 		if rest == "" {
 			return x.byMethod(map[string]func() error{"POST": x.bulk})
 		}
-	case "me", ".search":
+	case "":
+		return x.byMethod(map[string]func() error{"GET": func() error { return x.list(directory.User, directory.Group) }})
+	case ".search":
+		if rest == "" {
+			return x.byMethod(map[string]func() error{"POST": func() error { return x.search(directory.User, directory.Group) }})
+		}
+	case "me":
 		// RFC 7644 §3.11: a provider's token stands for no person.
 		return &refusal{status: http.StatusNotImplemented, detail: head + " is not offered here; /ServiceProviderConfig says what is."}
 	}
@@ -289,12 +303,12 @@ func matches(header string, version int64) bool {
 }
 
 // view reads attributes and excludedAttributes (RFC 7644 §3.9); the first wins. Unknown names are ignored.
-func view(k directory.Kind, only, without []string) directory.View {
+func view(t directory.Type, only, without []string) directory.View {
 	var v directory.View
 	read := func(names []string) (out []directory.Ref) {
 		for _, list := range names {
 			for name := range strings.SplitSeq(list, ",") {
-				if ref, ok := directory.Named(k, strings.TrimSpace(name)); ok {
+				if ref, ok := t.Named(strings.TrimSpace(name)); ok {
 					out = append(out, ref)
 				}
 			}
@@ -304,7 +318,7 @@ func view(k directory.Kind, only, without []string) directory.View {
 	if v.Only = read(only); len(v.Only) == 0 {
 		v.Without = read(without)
 		if len(only) > 0 && strings.TrimSpace(strings.Join(only, "")) != "" {
-			id, _ := directory.Named(k, "id")
+			id, _ := t.Named("id")
 			v.Only, v.Without = []directory.Ref{id}, nil // asked for unknown ones alone
 		}
 	}
@@ -312,7 +326,7 @@ func view(k directory.Kind, only, without []string) directory.View {
 }
 
 func (x *exchange) view(k directory.Kind) directory.View {
-	return view(k, x.query["attributes"], x.query["excludedAttributes"])
+	return view(x.pusher.Type(k), x.query["attributes"], x.query["excludedAttributes"])
 }
 
 // beside is what of a resource the ledger keeps apart from its document.
@@ -329,7 +343,7 @@ func (x *exchange) present(status int, r directory.Resource, v directory.View) {
 		// RFC 7644 §3.3
 		x.w.Header().Set("Location", location(x.base, r.Kind, r.ID))
 	}
-	x.answer(status, show(r, x.base, v))
+	x.answer(status, show(x.pusher.Type(r.Kind), r, x.base, v))
 }
 
 func (x *exchange) read(k directory.Kind, id string) error {
@@ -352,7 +366,7 @@ func (x *exchange) create(k directory.Kind) error {
 	if err != nil {
 		return err
 	}
-	in, err := readResource(k, m)
+	in, err := readResource(x.pusher.Type(k), m)
 	if err != nil {
 		return err
 	}
@@ -384,7 +398,7 @@ func (x *exchange) replace(k directory.Kind, id string) error {
 		return err
 	}
 	out, err := x.opt.Ledger.Amend(x.r.Context(), x.push(), k, id, func(directory.Document) (directory.Patched, []string, error) {
-		in, err := readResource(k, m)
+		in, err := readResource(x.pusher.Type(k), m)
 		p := directory.Patched{Document: in.Document}
 		if k == directory.Group {
 			// RFC 7644 §3.5.1: what is left out is cleared, members too.
@@ -404,11 +418,11 @@ func (x *exchange) patch(k directory.Kind, id string) error {
 		return err
 	}
 	out, err := x.opt.Ledger.Amend(x.r.Context(), x.push(), k, id, func(d directory.Document) (directory.Patched, []string, error) {
-		operations, notes, err := readPatch(k, m)
+		operations, notes, err := readPatch(x.pusher.Type(k), m)
 		if err != nil {
 			return directory.Patched{}, nil, err
 		}
-		p, err := directory.Apply(k, d, operations)
+		p, err := x.pusher.Type(k).Apply(d, operations)
 		return p, notes, err
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -23,7 +24,7 @@ type wish struct {
 	filter, sortBy, sortOrder string
 	start, count              *int
 	cursor                    *string // "" asks for the first page (RFC 9865 §2)
-	view                      directory.View
+	only, without             []string
 }
 
 // listOf is RFC 7644 §3.4.2.
@@ -34,8 +35,9 @@ func listOf(resources []any, total, start int) map[string]any {
 	return map[string]any{"schemas": []string{listURN}, "totalResults": total, "startIndex": start, "itemsPerPage": len(resources), "Resources": resources}
 }
 
-func (x *exchange) list(k directory.Kind) error {
-	w := wish{filter: x.query.Get("filter"), sortBy: x.query.Get("sortBy"), sortOrder: x.query.Get("sortOrder"), view: x.view(k)}
+// list answers with resources of one kind, or from the root with those of all (RFC 7644 §3.4.2.1).
+func (x *exchange) list(of ...directory.Kind) error {
+	w := wish{filter: x.query.Get("filter"), sortBy: x.query.Get("sortBy"), sortOrder: x.query.Get("sortOrder"), only: x.query["attributes"], without: x.query["excludedAttributes"]}
 	if x.query.Has("filter") && strings.TrimSpace(w.filter) == "" {
 		return badFilter("The filter is empty.")
 	}
@@ -58,11 +60,11 @@ func (x *exchange) list(k directory.Kind) error {
 		}
 		*into = &n
 	}
-	return x.find(k, w)
+	return x.find(of, w)
 }
 
 // search is RFC 7644 §3.4.3.
-func (x *exchange) search(k directory.Kind) error {
+func (x *exchange) search(of ...directory.Kind) error {
 	m, err := x.message()
 	if err != nil {
 		return err
@@ -71,7 +73,6 @@ func (x *exchange) search(k directory.Kind) error {
 		return badSyntax("schemas has to name %s.", searchURN)
 	}
 	w := wish{}
-	var only, without []string
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		v := m[key]
 		if v == nil {
@@ -95,16 +96,15 @@ func (x *exchange) search(k directory.Kind) error {
 		case "count":
 			w.count, ok = &n, isNumber
 		case "attributes":
-			only, ok = names(v)
+			w.only, ok = names(v)
 		case "excludedattributes":
-			without, ok = names(v)
+			w.without, ok = names(v)
 		}
 		if !ok {
 			return account.Errorf(account.Invalid, "%s has the wrong type.", clip(key)).Coded(directory.CodeValue)
 		}
 	}
-	w.view = view(k, only, without)
-	return x.find(k, w)
+	return x.find(of, w)
 }
 
 // names reads a list of strings, or one string.
@@ -121,8 +121,8 @@ func names(v any) (out []string, ok bool) {
 	return out, ok
 }
 
-func (x *exchange) find(k directory.Kind, w wish) error {
-	q := directory.Query{Count: usualPage, Members: w.view.Shows(beside(k))}
+func (x *exchange) find(of []directory.Kind, w wish) error {
+	q := directory.Query{Count: usualPage}
 	if w.count != nil {
 		// RFC 7644 §3.4.2.4: below 0 counts as 0.
 		q.Count = min(max(*w.count, 0), longestPage)
@@ -130,36 +130,44 @@ func (x *exchange) find(k directory.Kind, w wish) error {
 	if w.start != nil {
 		q.Start = max(*w.start-1, 0)
 	}
+	types, views := make([]directory.Type, len(of)), map[directory.Kind]directory.View{}
+	for i, k := range of {
+		types[i] = x.pusher.Type(k)
+		views[k] = view(types[i], w.only, w.without)
+		q.Parts = append(q.Parts, directory.Part{Kind: k, Beside: views[k].Shows(beside(k))})
+	}
 	if w.filter != "" {
-		c, err := conditionOf(k, w.filter)
+		conditions, err := conditionsOf(types, w.filter)
 		if err != nil {
 			return err
 		}
-		q.Where = c
+		for i, c := range conditions {
+			q.Parts[i].Where = c
+		}
 	}
-	if err := w.sort(k, &q); err != nil {
+	if err := w.sort(types, &q); err != nil {
 		return err
 	}
 	if w.cursor != nil {
-		return x.page(k, w, q)
+		return x.page(of, w, q, views)
 	}
-	found, total, err := x.opt.Ledger.FindProvisioned(x.r.Context(), x.pusher, k, q)
+	found, err := x.opt.Ledger.FindProvisioned(x.r.Context(), x.pusher, q)
 	if err != nil {
 		return err
 	}
-	x.answer(http.StatusOK, listOf(x.shown(found, w.view), total, q.Start+1))
+	x.answer(http.StatusOK, listOf(x.shown(found.Resources, views), found.Total, q.Start+1))
 	return nil
 }
 
-func (x *exchange) shown(found []directory.Resource, v directory.View) []any {
+func (x *exchange) shown(found []directory.Resource, views map[directory.Kind]directory.View) []any {
 	out := make([]any, len(found))
 	for i, r := range found {
-		out[i] = show(r, x.base, v)
+		out[i] = show(x.pusher.Type(r.Kind), r, x.base, views[r.Kind])
 	}
 	return out
 }
 
-func (w wish) sort(k directory.Kind, q *directory.Query) error {
+func (w wish) sort(types []directory.Type, q *directory.Query) error {
 	switch strings.ToLower(w.sortOrder) {
 	case "", "ascending":
 	case "descending":
@@ -171,55 +179,87 @@ func (w wish) sort(k directory.Kind, q *directory.Query) error {
 		q.Descending = false
 		return nil
 	}
-	ref, found := directory.Named(k, w.sortBy)
-	if !found || ref.Attr == nil {
+	for i, t := range types {
+		if ref, found := t.Named(w.sortBy); found && ref.Attr != nil {
+			q.Sorted, q.Parts[i].SortBy = true, &ref
+		}
+	}
+	if !q.Sorted {
 		return account.Errorf(account.Invalid, "%q is no attribute to sort by.", clip(w.sortBy)).Coded(directory.CodeValue)
 	}
-	q.SortBy = &ref
 	return nil
 }
 
-// page answers with one page of RFC 9865. A cursor is sealed together with the search that it belongs to, and holds where the next
-// page begins: behind an id, or, when sorted, at a place.
-func (x *exchange) page(k directory.Kind, w wish, q directory.Query) error {
-	scope := []string{string(x.pusher.Connection), string(k), w.filter, w.sortBy, strings.ToLower(w.sortOrder)}
+// A cursor is where the next page begins: behind a place. It is sealed together with the search that it belongs to.
+type cursor struct {
+	Made   int64  `json:"t"`
+	ID     string `json:"i"`
+	Bytes  []byte `json:"b,omitempty"` // of what is sorted by
+	Number *int64 `json:"n,omitempty"`
+	Null   bool   `json:"0,omitempty"`
+}
+
+func cursorAt(p directory.Place, now time.Time) cursor {
+	c := cursor{Made: now.Unix(), ID: p.ID}
+	switch key := p.Key.(type) {
+	case []byte:
+		c.Bytes = key
+	case int64:
+		c.Number = &key
+	default:
+		c.Null = true
+	}
+	return c
+}
+
+func (c cursor) place() *directory.Place {
+	switch {
+	case c.Number != nil:
+		return &directory.Place{ID: c.ID, Key: *c.Number}
+	case c.Null:
+		return &directory.Place{ID: c.ID}
+	}
+	return &directory.Place{ID: c.ID, Key: append([]byte{}, c.Bytes...)}
+}
+
+// page answers with one page of RFC 9865, and has one more read to see whether there is a next one.
+func (x *exchange) page(of []directory.Kind, w wish, q directory.Query, views map[directory.Kind]directory.View) error {
+	scope := []string{string(x.pusher.Connection), w.filter, w.sortBy, strings.ToLower(w.sortOrder)}
+	for _, k := range of {
+		scope = append(scope, string(k))
+	}
 	now := x.opt.Now()
 	q.Start = 0
 	if *w.cursor != "" {
-		at, from, ok := strings.Cut(x.opt.Ledger.OpenCursor(*w.cursor, scope...), " ")
-		made, err := strconv.ParseInt(at, 10, 64)
-		if !ok || err != nil {
+		var c cursor
+		if json.Unmarshal([]byte(x.opt.Ledger.OpenCursor(*w.cursor, scope...)), &c) != nil {
 			return account.Errorf(account.Invalid, "The cursor is none of this search.").Coded("invalid_cursor").Fix("Begin again with an empty cursor.")
 		}
-		if now.Sub(time.Unix(made, 0)) > cursorAge {
+		if now.Sub(time.Unix(c.Made, 0)) > cursorAge {
 			return account.Errorf(account.Invalid, "The cursor is older than an hour.").Coded("expired_cursor").Fix("Begin again with an empty cursor.")
 		}
-		if q.SortBy == nil {
-			q.After = from
-		} else if q.Start, err = strconv.Atoi(from); err != nil {
-			return err
-		}
+		q.After = c.place()
 	}
 	wanted := q.Count
 	if wanted > 0 {
-		q.Count++ // one more tells whether there is a next page
+		q.Count++
 	}
-	found, total, err := x.opt.Ledger.FindProvisioned(x.r.Context(), x.pusher, k, q)
+	found, err := x.opt.Ledger.FindProvisioned(x.r.Context(), x.pusher, q)
 	if err != nil {
 		return err
 	}
-	next := ""
-	if wanted > 0 && len(found) > wanted {
-		found = found[:wanted]
-		next = found[wanted-1].ID
-		if q.SortBy != nil {
-			next = strconv.Itoa(q.Start + wanted)
-		}
+	more := wanted > 0 && len(found.Resources) > wanted
+	if more {
+		found.Resources = found.Resources[:wanted]
 	}
-	resources := x.shown(found, w.view)
-	out := map[string]any{"schemas": []string{listURN}, "totalResults": total, "itemsPerPage": len(resources), "Resources": resources}
-	if next != "" {
-		if out["nextCursor"], err = x.opt.Ledger.SealCursor(strconv.FormatInt(now.Unix(), 10)+" "+next, scope...); err != nil {
+	resources := x.shown(found.Resources, views)
+	out := map[string]any{"schemas": []string{listURN}, "totalResults": found.Total, "itemsPerPage": len(resources), "Resources": resources}
+	if more {
+		next, err := json.Marshal(cursorAt(found.Places[wanted-1], now))
+		if err == nil {
+			out["nextCursor"], err = x.opt.Ledger.SealCursor(string(next), scope...)
+		}
+		if err != nil {
 			return err
 		}
 	}

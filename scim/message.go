@@ -63,7 +63,7 @@ func says(m map[string]any, urn string) (yes, given bool) {
 }
 
 // readResource reads the body of a POST or PUT.
-func readResource(k directory.Kind, m map[string]any) (directory.Reading, error) {
+func readResource(t directory.Type, m map[string]any) (directory.Reading, error) {
 	body := maps.Clone(m)
 	for key := range body {
 		if strings.EqualFold(key, "schemas") {
@@ -71,15 +71,15 @@ func readResource(k directory.Kind, m map[string]any) (directory.Reading, error)
 		}
 	}
 	// RFC 7643 §3: schemas is required.
-	if yes, _ := says(m, directory.SchemaOf(k).URN); !yes {
-		return directory.Reading{}, badSyntax("schemas has to name %s.", directory.SchemaOf(k).URN)
+	if yes, _ := says(m, directory.SchemaOf(t.Kind).URN); !yes {
+		return directory.Reading{}, badSyntax("schemas has to name %s.", directory.SchemaOf(t.Kind).URN)
 	}
-	return directory.Read(k, body)
+	return t.Read(body)
 }
 
 // readPatch reads the message of a PATCH (RFC 7644 §3.5.2) into operations that all have a path: an object without one stands for one
 // operation per key, which may be dotted or begin with a URN, as Entra sends them.
-func readPatch(k directory.Kind, m map[string]any) (out []directory.Operation, notes []string, err error) {
+func readPatch(t directory.Type, m map[string]any) (out []directory.Operation, notes []string, err error) {
 	switch yes, given := says(m, patchURN); {
 	case !given:
 		notes = append(notes, "The message names no schema.")
@@ -99,7 +99,7 @@ func readPatch(k directory.Kind, m map[string]any) (out []directory.Operation, n
 		if !ok {
 			return nil, nil, badSyntax("Operation %d is no object.", i+1)
 		}
-		some, more, err := readOperation(k, op)
+		some, more, err := readOperation(t, op)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -108,7 +108,7 @@ func readPatch(k directory.Kind, m map[string]any) (out []directory.Operation, n
 	return out, notes, nil
 }
 
-func readOperation(k directory.Kind, m map[string]any) ([]directory.Operation, []string, error) {
+func readOperation(t directory.Type, m map[string]any) ([]directory.Operation, []string, error) {
 	word, _ := get(m, "op")
 	name, _ := word.(string)
 	o := directory.Operation{Op: directory.PatchOp(strings.ToLower(name))}
@@ -124,8 +124,8 @@ func readOperation(k directory.Kind, m map[string]any) ([]directory.Operation, [
 		return nil, nil, account.Errorf(account.Invalid, "path is a string.").Coded(directory.CodePath)
 	}
 	if text != "" {
-		t, err := targetOf(k, text)
-		o.Target = &t
+		to, err := targetOf(t, text)
+		o.Target = &to
 		return []directory.Operation{o}, nil, err
 	}
 	if o.Op == directory.OpRemove {
@@ -135,23 +135,23 @@ func readOperation(k directory.Kind, m map[string]any) ([]directory.Operation, [
 	if !ok {
 		return nil, nil, account.Errorf(account.Invalid, "Without a path the value is an object.").Coded(directory.CodeValue)
 	}
-	return spread(k, o.Op, body)
+	return spread(t, o.Op, body)
 }
 
 // spread makes an operation of each key. Unknown keys are noted and left out, since one of them should not keep the known ones from
 // being applied.
-func spread(k directory.Kind, op directory.PatchOp, body map[string]any) (out []directory.Operation, notes []string, err error) {
+func spread(t directory.Type, op directory.PatchOp, body map[string]any) (out []directory.Operation, notes []string, err error) {
 	for _, key := range slices.Sorted(maps.Keys(body)) {
 		value := body[key]
-		t, err := targetOf(k, key)
+		to, err := targetOf(t, key)
 		if err != nil {
 			if account.KindOf(err) != account.Invalid {
 				return nil, nil, err
 			}
-			notes = append(notes, fmt.Sprintf("%q is no attribute of a %s and was ignored.", clip(key), k))
+			notes = append(notes, fmt.Sprintf("%q is no attribute of a %s and was ignored.", clip(key), t.Kind))
 			continue
 		}
-		out = append(out, directory.Operation{Op: op, Target: &t, Value: value, Given: true, Loose: true})
+		out = append(out, directory.Operation{Op: op, Target: &to, Value: value, Given: true, Loose: true})
 	}
 	return out, notes, nil
 }

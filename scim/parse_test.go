@@ -86,12 +86,14 @@ func plain(e filter.Expression) any {
 	return nil
 }
 
+var people = directory.Type{Kind: directory.User}
+
 func FuzzAPathNeverEndsTheProcess(f *testing.F) {
 	for _, s := range append(seeds, `members[value eq "]"]`, `emails[type eq "work"].value`, `name.givenName`, `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User`) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, k := range []directory.Kind{directory.User, directory.Group} {
+		for _, k := range []directory.Type{people, {Kind: directory.Group}} {
 			if _, err := targetOf(k, s); err != nil && account.KindOf(err) != account.Invalid {
 				t.Fatalf("%q: %v", s, err)
 			}
@@ -113,20 +115,20 @@ func FuzzAPatchNeverEndsTheProcess(f *testing.F) {
 		if err != nil {
 			return
 		}
-		ops, _, err := readPatch(directory.User, m)
+		ops, _, err := readPatch(people, m)
 		if err != nil {
 			return
 		}
-		p, err := directory.Apply(directory.User, before, ops)
+		p, err := people.Apply(before, ops)
 		if err != nil {
 			return
 		}
-		for _, v := range directory.Values(directory.User, p.Document) {
+		for _, v := range people.Values(p.Document) {
 			if v.Key == "" {
 				t.Fatalf("a value without a key: %+v", v)
 			}
 		}
-		again, err := directory.Read(directory.User, p.Document.Clone())
+		again, err := people.Read(p.Document.Clone())
 		if err != nil || !again.Document.Equal(p.Document) {
 			t.Fatalf("what a patch makes does not read back: %v\n%v\n%v", err, p.Document, again.Document)
 		}
@@ -137,12 +139,12 @@ func FuzzAPatchNeverEndsTheProcess(f *testing.F) {
 func TestFiltersThatProvidersSend(t *testing.T) {
 	for _, s := range []string{`externalId eq "x"`, `id eq "x"`, `meta.lastModified ge "2026-01-01T00:00:00.123+02:00"`, `emails[type eq "work"].value eq "x"`, `roles[primary eq "True"].value eq "x"`,
 		`userName eq "a" and urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department co "b"`, `schemas eq "u"`, `userName eq "\u00e9"`, `groups.value eq "g"`, `userName eq null`} {
-		if _, err := conditionOf(directory.User, s); err != nil {
+		if _, err := conditionOf(people, s); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
 	for _, s := range []string{`id eq "g" and members eq "u"`, `members[value eq "u"]`, `displayName eq "and ] ( not"`} {
-		if _, err := conditionOf(directory.Group, s); err != nil {
+		if _, err := conditionOf(directory.Type{Kind: directory.Group}, s); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}

@@ -73,6 +73,13 @@ func simple(a *directory.Attribute) schema.SimpleParams {
 		return schema.SimpleDateTimeParams(schema.DateTimeParams{Name: a.Name, Description: about, MultiValued: a.Multi, Required: a.Required, Mutability: mutability(a), Returned: returned(a)})
 	case directory.Binary:
 		return schema.SimpleBinaryParams(schema.BinaryParams{Name: a.Name, Description: about, MultiValued: a.Multi, Required: a.Required, Mutability: mutability(a), Returned: returned(a)})
+	case directory.Integer, directory.Decimal:
+		kind := schema.AttributeTypeDecimal()
+		if a.Type == directory.Integer {
+			kind = schema.AttributeTypeInteger()
+		}
+		return schema.SimpleNumberParams(schema.NumberParams{Name: a.Name, Description: about, MultiValued: a.Multi, Required: a.Required, Mutability: mutability(a), Returned: returned(a),
+			Type: kind, Uniqueness: schema.AttributeUniquenessNone()})
 	case directory.Reference:
 		var to []schema.AttributeReferenceType
 		for _, r := range a.Refers {
@@ -113,7 +120,7 @@ func returned(a *directory.Attribute) schema.AttributeReturned {
 
 // schemaDocuments are the schemas in use. What every resource has besides (id, externalId) is listed with its kind, as Entra and
 // Okta look for externalId there.
-func schemaDocuments(base string) []any {
+func (x *exchange) schemaDocuments() []any {
 	var out []any
 	for _, k := range []directory.Kind{directory.User, directory.Group} {
 		s := *directory.SchemaOf(k)
@@ -122,23 +129,23 @@ func schemaDocuments(base string) []any {
 				s.Attributes = append(s.Attributes[:len(s.Attributes):len(s.Attributes)], a)
 			}
 		}
-		out = append(out, schemaDocument(&s, base))
-		for _, ext := range directory.Extensions(k) {
-			out = append(out, schemaDocument(ext, base))
+		out = append(out, schemaDocument(&s, x.base))
+		for _, ext := range x.pusher.Type(k).Extensions() {
+			out = append(out, schemaDocument(ext, x.base))
 		}
 	}
 	return out
 }
 
 // resourceTypes is RFC 7643 §6.
-func resourceTypes(base string) []any {
+func (x *exchange) resourceTypes() []any {
 	var out []any
 	for _, k := range []directory.Kind{directory.User, directory.Group} {
 		t := map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:ResourceType"}, "id": string(k), "name": string(k),
 			"endpoint": "/" + endpoint(k), "schema": directory.SchemaOf(k).URN, "description": directory.SchemaOf(k).About,
-			"meta": map[string]any{"resourceType": "ResourceType", "location": base + "/ResourceTypes/" + string(k)}}
+			"meta": map[string]any{"resourceType": "ResourceType", "location": x.base + "/ResourceTypes/" + string(k)}}
 		var ext []any
-		for _, s := range directory.Extensions(k) {
+		for _, s := range x.pusher.Type(k).Extensions() {
 			ext = append(ext, map[string]any{"schema": s.URN, "required": false})
 		}
 		if ext != nil {

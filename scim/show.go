@@ -2,6 +2,7 @@ package scim
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/directory"
@@ -15,9 +16,15 @@ func location(base string, k directory.Kind, id string) string {
 }
 
 // show is a resource as it is answered: what a view shows of its document and of what the ledger knows beside it.
-func show(r directory.Resource, base string, v directory.View) map[string]any {
+func show(t directory.Type, r directory.Resource, base string, v directory.View) map[string]any {
 	out := map[string]any(r.Document.Clone())
-	out["schemas"] = texts(r.Document.Schemas(r.Kind))
+	for name := range out {
+		// What was pushed under a schema that the connection has no more.
+		if _, own := t.Extension(name); strings.ContainsRune(name, ':') && !own {
+			delete(out, name)
+		}
+	}
+	out["schemas"] = texts(t.Schemas(r.Document))
 	out["id"] = r.ID
 	out["meta"] = map[string]any{"resourceType": string(r.Kind), "created": stamp(r.Created), "lastModified": stamp(r.Modified),
 		"location": location(base, r.Kind, r.ID), "version": tag(r.Version)}

@@ -11,8 +11,8 @@ import (
 
 // A SCIMReader reads the SCIM messages that events carry. Package scim has one; the ledger does not speak that language.
 type SCIMReader struct {
-	Resource func(directory.Kind, map[string]any) (directory.Reading, error)
-	Patch    func(directory.Kind, map[string]any) ([]directory.Operation, []string, error)
+	Resource func(directory.Type, map[string]any) (directory.Reading, error)
+	Patch    func(directory.Type, map[string]any) ([]directory.Operation, []string, error)
 }
 
 func noConnectionOfStream() *account.Error {
@@ -36,7 +36,11 @@ func (t *turn) push() (*provision, error) {
 	if !found {
 		options = account.DefaultSCIMOptions
 	}
-	pusher := Pusher{Account: t.Account.ID, Connection: c, Name: o.Name, Enabled: o.Enabled, Options: options}
+	own, err := t.Extensions(t.Account.ID, c)
+	if err != nil {
+		return nil, err
+	}
+	pusher := Pusher{Account: t.Account.ID, Connection: c, Name: o.Name, Enabled: o.Enabled, Options: options, Own: own}
 	return &provision{hand: t.hand, Push: Push{Pusher: pusher, By: t.by}, locked: true}, nil
 }
 
@@ -139,7 +143,7 @@ func (t *turn) scimPut() error {
 		return err
 	}
 	data, _ := t.body["data"].(map[string]any)
-	in, err := t.l.opt.SCIM.Resource(kind, data)
+	in, err := t.l.opt.SCIM.Resource(p.Type(kind), data)
 	if err != nil {
 		return err
 	}
@@ -204,15 +208,16 @@ func (t *turn) makeResource(p *provision, kind directory.Kind, in directory.Read
 // scimPatch applies a PATCH to a resource (RFC 9967 §2.4.2).
 func (t *turn) scimPatch() error {
 	data, _ := t.body["data"].(map[string]any)
-	if t.l.opt.SCIM.Patch == nil {
-		return noConnectionOfStream()
-	}
-	row := t.whom.resource
-	operations, notes, err := t.l.opt.SCIM.Patch(row.Kind, data)
+	p, err := t.push()
 	if err != nil {
 		return err
 	}
-	to, err := directory.Apply(row.Kind, row.Document, operations)
+	row := t.whom.resource
+	operations, notes, err := t.l.opt.SCIM.Patch(p.Type(row.Kind), data)
+	if err != nil {
+		return err
+	}
+	to, err := p.Type(row.Kind).Apply(row.Document, operations)
 	if err != nil {
 		return err
 	}

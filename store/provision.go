@@ -115,13 +115,13 @@ func (p *provision) free(k directory.Kind, before, after directory.Document) err
 		}
 	}
 	if external := after.Text("externalId"); external != "" && external != before.Text("externalId") {
-		id, found, err := p.PushedExternally(a, c, k, external)
+		others, err := p.PushedExternally(a, c, k, external)
 		if err != nil {
 			return err
 		}
-		if found {
+		if len(others) > 0 {
 			// RFC 7643 §3.1 leaves it to the client to keep them apart, and Okta's own import does not always.
-			p.note("%s has the externalId %q too; no sign-in is taken for either of them by it.", id, clip(external, 120))
+			p.note("%s has the externalId %q too; no sign-in is taken for either of them by it.", others[0], clip(external, 120))
 		}
 	}
 	return nil
@@ -163,7 +163,7 @@ func (p *provision) create(k directory.Kind, in directory.Reading) (table.Pushed
 			return row, err
 		}
 	}
-	if err := p.PutPushed(row, true); err != nil {
+	if err := p.PutPushed(row, p.Type(k), true); err != nil {
 		return row, err
 	}
 	p.changed = append(p.changed, fmt.Sprintf("%s %q was made", strings.ToLower(string(k)), row.Document.Name(k)))
@@ -322,7 +322,7 @@ func (p *provision) amend(row *table.Pushed, patched directory.Patched) error {
 	}
 	switch {
 	case edited, renamed, row.Person != before.Person:
-		err = p.PutPushed(*row, false)
+		err = p.PutPushed(*row, p.Type(row.Kind), false)
 	case moved:
 		err = p.TouchPushed(*row)
 	}
@@ -479,21 +479,25 @@ func complete(tx *table.Tx, row table.Pushed, members bool) (directory.Resource,
 	return out, err
 }
 
-// FindProvisioned reads the page of a connection's resources that a query asks for, in one snapshot, and how many it would find in
-// all. Invalid with code invalid_filter for what cannot be searched.
-func (l *Ledger) FindProvisioned(ctx context.Context, p Pusher, k directory.Kind, q directory.Query) (page []directory.Resource, total int, err error) {
+// FindProvisioned reads the page of a connection's resources that a query asks for, in one snapshot. Invalid with code invalid_filter for
+// what cannot be searched.
+func (l *Ledger) FindProvisioned(ctx context.Context, p Pusher, q directory.Query) (page directory.Page, err error) {
+	beside := map[directory.Kind]bool{}
+	for _, part := range q.Parts {
+		beside[part.Kind] = part.Beside
+	}
 	err = l.db.Read(ctx, func(tx *table.Tx) error {
-		rows, n, err := tx.SearchPushed(p.Account, p.Connection, k, q)
+		rows, places, total, err := tx.SearchPushed(p.Account, p.Connection, q)
 		if err != nil {
 			return err
 		}
-		total, page = n, make([]directory.Resource, len(rows))
+		page = directory.Page{Resources: make([]directory.Resource, len(rows)), Places: places, Total: total}
 		for i, row := range rows {
-			if page[i], err = complete(tx, row, q.Members); err != nil {
+			if page.Resources[i], err = complete(tx, row, beside[row.Kind]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return page, total, err
+	return page, err
 }

@@ -22,6 +22,8 @@ func (h *house) pusher() Pusher {
 	return p
 }
 
+var pushedUsers = directory.Type{Kind: directory.User}
+
 func word() *rapid.Generator[string] {
 	return rapid.SampledFrom([]string{"", "a", "A", "ab", "B", "Ä", "ä", "%", "_", "a%b", "'", `"`, "work", "Work", "home", "É", "ZZ", "straße", "STRASSE", "a@acme.example"})
 }
@@ -52,7 +54,7 @@ func someUser(n int) *rapid.Generator[map[string]any] {
 
 func someCondition(depth int) *rapid.Generator[*directory.Condition] {
 	leaf := func(t *rapid.T, names []string) *directory.Condition {
-		ref, ok := directory.Named(directory.User, rapid.SampledFrom(names).Draw(t, "attribute"))
+		ref, ok := pushedUsers.Named(rapid.SampledFrom(names).Draw(t, "attribute"))
 		if !ok {
 			t.Fatal("no such attribute")
 		}
@@ -83,7 +85,7 @@ func someCondition(depth int) *rapid.Generator[*directory.Condition] {
 		case 3:
 			return &directory.Condition{Op: directory.Not, Args: []*directory.Condition{someCondition(depth-1).Draw(t, "inner")}}
 		case 4:
-			emails, _ := directory.Named(directory.User, "emails")
+			emails, _ := pushedUsers.Named("emails")
 			parts := []string{"emails.value", "emails.type"}
 			inner := &directory.Condition{Op: rapid.SampledFrom([]directory.Op{directory.And, directory.Or}).Draw(t, "op"), Args: []*directory.Condition{sub(parts), sub(parts)}}
 			if rapid.Bool().Draw(t, "not") {
@@ -102,7 +104,7 @@ func TestASearchFindsWhatTheDocumentsSay(t *testing.T) {
 		all := map[string]directory.Document{}
 		for n := range 60 {
 			body := someUser(n).Example(n)
-			in, err := directory.Read(directory.User, body)
+			in, err := pushedUsers.Read(body)
 			h.ok(err)
 			r, err := h.Provision(h.ctx(), Push{Pusher: p, Request: account.SCIMRequest{At: h.clock.now()}}, directory.User, in)
 			h.ok(err)
@@ -110,22 +112,22 @@ func TestASearchFindsWhatTheDocumentsSay(t *testing.T) {
 		}
 		rapid.Check(t, func(rt *rapid.T) {
 			c := someCondition(3).Draw(rt, "condition")
-			found, total, err := h.FindProvisioned(h.ctx(), p, directory.User, directory.Query{Where: c, Count: 1000})
+			found, err := h.FindProvisioned(h.ctx(), p, directory.Query{Parts: []directory.Part{{Kind: directory.User, Where: c}}, Count: 1000})
 			if err != nil {
 				rt.Fatal(err)
 			}
 			var got, want []string
-			for _, r := range found {
+			for _, r := range found.Resources {
 				got = append(got, r.ID)
 			}
 			for id, d := range all {
-				if c.Matches(directory.User, d) {
+				if c.Matches(pushedUsers, d) {
 					want = append(want, id)
 				}
 			}
 			slices.Sort(want)
-			if !slices.Equal(got, want) || total != len(want) {
-				rt.Fatalf("found %d of %d (%d counted)\ngot  %v\nwant %v", len(got), len(want), total, got, want)
+			if !slices.Equal(got, want) || found.Total != len(want) {
+				rt.Fatalf("found %d of %d (%d counted)\ngot  %v\nwant %v", len(got), len(want), found.Total, got, want)
 			}
 		})
 	})
@@ -136,29 +138,49 @@ func TestPagesDoNotOverlap(t *testing.T) {
 	each(t, func(h *house) {
 		p := h.pusher()
 		for n := range 23 {
-			in, err := directory.Read(directory.User, someUser(n).Example(n+100))
+			in, err := pushedUsers.Read(someUser(n).Example(n + 100))
 			h.ok(err)
 			_, err = h.Provision(h.ctx(), Push{Pusher: p, Request: account.SCIMRequest{At: h.clock.now()}}, directory.User, in)
 			h.ok(err)
 		}
 		for _, by := range []string{"userName", "title", "emails", "externalId", "meta.created", "name.givenName", directory.EnterpriseURN + ":department"} {
 			for _, down := range []bool{false, true} {
-				ref, _ := directory.Named(directory.User, by)
+				ref, _ := pushedUsers.Named(by)
 				seen := map[string]bool{}
 				var keys []string
-				for start := 0; start < 23; start += 5 {
-					page, total, err := h.FindProvisioned(h.ctx(), p, directory.User, directory.Query{SortBy: &ref, Descending: down, Start: start, Count: 5})
-					h.ok(err)
-					if total != 23 {
-						h.Fatalf("%s: %d in all", by, total)
+				take := func(page directory.Page) {
+					if page.Total != 23 {
+						h.Fatalf("%s: %d in all", by, page.Total)
 					}
-					for _, r := range page {
+					for _, r := range page.Resources {
 						seen[r.ID] = true
 						if by == "title" || by == "userName" {
 							keys = append(keys, directory.Fold(r.Document.Text(by)))
 						}
 					}
 				}
+				q := directory.Query{Parts: []directory.Part{{Kind: directory.User, SortBy: &ref}}, Sorted: true, Descending: down, Count: 5}
+				for ; q.Start < 23; q.Start += 5 {
+					page, err := h.FindProvisioned(h.ctx(), p, q)
+					h.ok(err)
+					take(page)
+				}
+				// The same pages by their places.
+				byStart := seen
+				seen, q.Start = map[string]bool{}, 0
+				for n := 0; n < 23; n += 5 {
+					page, err := h.FindProvisioned(h.ctx(), p, q)
+					h.ok(err)
+					take(page)
+					if len(page.Places) == 0 {
+						h.Fatalf("%s (descending %t): nothing stands behind %+v", by, down, q.After)
+					}
+					q.After = &page.Places[len(page.Places)-1]
+				}
+				if len(byStart) != 23 || len(keys)%2 != 0 || !slices.Equal(keys[:len(keys)/2], keys[len(keys)/2:]) {
+					h.Errorf("%s: by places another order than by numbers", by)
+				}
+				keys = keys[:len(keys)/2]
 				if len(seen) != 23 {
 					h.Errorf("%s: %d of 23 seen", by, len(seen))
 				}

@@ -12,6 +12,7 @@ import (
 type scimCmd struct {
 	Token   scimTokenCmd   `cmd:"" help:"Make, list and revoke the tokens that let an identity provider push people."`
 	Options scimOptionsCmd `cmd:"" help:"Say how pushed people and groups meet those that sign in."`
+	Schema  scimSchemaCmd  `cmd:"" help:"Declare schemas of the connection's own, for attributes that the provider maps in addition."`
 	Log     scimLogCmd     `cmd:"" help:"Show what a provider asked, newest first, and what came of it."`
 }
 

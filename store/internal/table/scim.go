@@ -1,11 +1,14 @@
 package table
 
 import (
+	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/directory"
 )
 
 // A Pusher is whom a SCIM token speaks for.
@@ -16,6 +19,52 @@ type Pusher struct {
 	Name       string // of the connection
 	Enabled    bool
 	Options    account.SCIMOptions
+	Own        []directory.Extension // what the connection declares
+}
+
+// Type is a kind of resource as the connection has it.
+func (p Pusher) Type(k directory.Kind) directory.Type {
+	t := directory.Type{Kind: k}
+	for _, e := range p.Own {
+		if e.Of == k {
+			t.Own = append(t.Own, e.Schema)
+		}
+	}
+	return t
+}
+
+func readExtensions(text string) (own []directory.Extension, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(text), &own); err != nil {
+		return nil, fmt.Errorf("the schemas of a connection do not read: %w", err)
+	}
+	return own, nil
+}
+
+// Extensions reads what a connection declares.
+func (tx *Tx) Extensions(a account.AccountID, c account.ConnectionID) ([]directory.Extension, error) {
+	text, _, err := one(tx, scanText, `SELECT schemas FROM scim_options WHERE account_id = $1 AND connection_id = $2`, a, c)
+	if err != nil {
+		return nil, err
+	}
+	return readExtensions(text)
+}
+
+// PutExtensions writes it; o is for a connection that has said nothing else yet.
+func (tx *Tx) PutExtensions(a account.AccountID, c account.ConnectionID, o account.SCIMOptions, own []directory.Extension) error {
+	text := []byte{}
+	if len(own) > 0 {
+		var err error
+		if text, err = json.Marshal(own); err != nil {
+			return err
+		}
+	}
+	_, err := tx.exec(`
+		INSERT INTO scim_options (account_id, connection_id, subject, groups, schemas) VALUES ($1, $2, $3, $4, $5)
+		    ON CONFLICT (account_id, connection_id) DO UPDATE SET schemas = excluded.schemas`, a, c, o.Subject, o.Groups, string(text))
+	return err
 }
 
 const scimTokenColumns = `t.id, t.connection_id, t.last4, t.created_at, t.created_by, t.expires_at, t.used_at`
@@ -30,11 +79,15 @@ func scanSCIMToken(s scanner) (t account.SCIMToken, err error) {
 // PusherByDigest finds whom a token speaks for, if it is one of that connection and has not run out.
 func (tx *Tx) PusherByDigest(c account.ConnectionID, digest []byte, at time.Time) (Pusher, bool, error) {
 	return one(tx, func(s scanner) (p Pusher, err error) {
-		p.Token, err = scanSCIMToken(withTail(s, &p.Account, &p.Name, &p.Enabled, &p.Options.Subject, &p.Options.Groups))
-		p.Connection = p.Token.Connection
+		schemas := ""
+		p.Token, err = scanSCIMToken(withTail(s, &p.Account, &p.Name, &p.Enabled, &p.Options.Subject, &p.Options.Groups, &schemas))
+		if err == nil {
+			p.Connection = p.Token.Connection
+			p.Own, err = readExtensions(schemas)
+		}
 		return p, err
 	}, `
-		SELECT `+scimTokenColumns+`, c.account_id, c.name, c.enabled, COALESCE(o.subject, 'externalId'), COALESCE(o.groups, 'merge')
+		SELECT `+scimTokenColumns+`, c.account_id, c.name, c.enabled, COALESCE(o.subject, 'externalId'), COALESCE(o.groups, 'merge'), COALESCE(o.schemas, '')
 		  FROM scim_tokens t
 		  JOIN connections c ON c.id = t.connection_id
 		  LEFT JOIN scim_options o ON o.connection_id = t.connection_id

@@ -56,10 +56,10 @@ func (tx *Tx) PushedNamed(a account.AccountID, c account.ConnectionID, k directo
 		a, c, k, []byte(directory.Fold(name)))
 }
 
-// PushedExternally finds who has an externalId already.
-func (tx *Tx) PushedExternally(a account.AccountID, c account.ConnectionID, k directory.Kind, external string) (id string, found bool, err error) {
-	return one(tx, scanText, `
-		SELECT id FROM scim_resources WHERE account_id = $1 AND connection_id = $2 AND kind = $3 AND external_key = $4 ORDER BY id LIMIT 1`,
+// PushedExternally finds resources of a kind with an externalId, two at most.
+func (tx *Tx) PushedExternally(a account.AccountID, c account.ConnectionID, k directory.Kind, external string) ([]string, error) {
+	return list(tx, scanText, `
+		SELECT id FROM scim_resources WHERE account_id = $1 AND connection_id = $2 AND kind = $3 AND external_key = $4 ORDER BY id LIMIT 2`,
 		a, c, k, []byte(external))
 }
 
@@ -71,7 +71,7 @@ func (tx *Tx) PushedFor(a account.AccountID, c account.ConnectionID, u account.U
 }
 
 // PutPushed writes a resource and its values. fresh says that it is not there yet.
-func (tx *Tx) PutPushed(p Pushed, fresh bool) error {
+func (tx *Tx) PutPushed(p Pushed, t directory.Type, fresh bool) error {
 	document, err := json.Marshal(p.Document)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (tx *Tx) PutPushed(p Pushed, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	return tx.putValues(p)
+	return tx.putValues(p, t)
 }
 
 // TouchPushed notes that the members of a group changed.
@@ -112,8 +112,8 @@ func headOf(v string) []byte { return []byte(v[:min(len(v), headBytes)]) }
 // rowsAtOnce is how many values go into one statement.
 const rowsAtOnce = 16
 
-func (tx *Tx) putValues(p Pushed) error {
-	values := directory.Values(p.Kind, p.Document)
+func (tx *Tx) putValues(p Pushed, t directory.Type) error {
+	values := t.Values(p.Document)
 	for from := 0; from < len(values); from += rowsAtOnce {
 		batch := values[from:min(from+rowsAtOnce, len(values))]
 		args := []any{p.Account, p.Connection, p.ID}

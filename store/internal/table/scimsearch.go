@@ -10,35 +10,63 @@ import (
 )
 
 // SearchPushed reads the page that a query asks for and counts all that it would find. Statements are made of the query's shape and
-// never of what a client wrote: values are parameters. They are not kept prepared, since shapes are for strangers to choose.
-func (tx *Tx) SearchPushed(a account.AccountID, c account.ConnectionID, k directory.Kind, q directory.Query) ([]Pushed, int, error) {
-	s := search{tx: tx, kind: k}
-	from := ` FROM scim_resources r WHERE r.account_id = ` + s.arg(a) + ` AND r.connection_id = ` + s.arg(c) + ` AND r.kind = ` + s.arg(k)
-	if q.Where != nil {
-		where, err := s.where(q.Where)
-		if err != nil {
-			return nil, 0, err
+// never of what a client wrote: values are parameters. They are not kept prepared, since shapes are for strangers to choose. What a page
+// skips is walked over in an index as counting does, so that a far page costs at most twice a near one.
+func (tx *Tx) SearchPushed(a account.AccountID, c account.ConnectionID, q directory.Query) (rows []Pushed, places []directory.Place, total int, err error) {
+	s := search{tx: tx}
+	s.arg(a)
+	s.arg(c)
+	var from, counts []string
+	for _, part := range q.Parts {
+		s.kind = part.Kind
+		rows := ` FROM scim_resources r WHERE r.account_id = $1 AND r.connection_id = $2 AND r.kind = ` + s.arg(part.Kind)
+		if part.Where != nil {
+			where, err := s.where(part.Where)
+			if err != nil {
+				return nil, nil, 0, err
+			}
+			rows += ` AND ` + where
 		}
-		from += ` AND ` + where
+		from, counts = append(from, rows), append(counts, `(SELECT count(*)`+rows+`)`)
 	}
 	unprepared := &Tx{db: tx.db, ctx: tx.ctx, sql: tx.sql}
-	total, _, err := one(unprepared, scanInt, `SELECT count(*)`+from, s.args...)
-	if err != nil || q.Count <= 0 || q.After == "" && q.Start >= total {
-		return nil, total, err
+	total, _, err = one(unprepared, scanInt, `SELECT `+strings.Join(counts, " + "), s.args...)
+	if err != nil || q.Count <= 0 || q.After == nil && q.Start >= total {
+		return nil, nil, total, err
 	}
-	if q.After != "" {
-		from += ` AND r.id > ` + s.arg(q.After)
+	for i, part := range q.Parts {
+		s.kind = part.Kind
+		by := "NULL"
+		if q.Sorted && part.SortBy != nil {
+			by = s.key(*part.SortBy)
+		}
+		from[i] = `SELECT r.id AS id, ` + by + ` AS place` + from[i]
 	}
-	order, err := s.order(q)
-	if err != nil {
-		return nil, 0, err
+	found := `SELECT id, place FROM (` + strings.Join(from, " UNION ALL ") + `) AS every`
+	if q.After != nil {
+		found += ` WHERE ` + s.behind(*q.After, q)
 	}
-	page := `SELECT ` + pushedColumns + from + ` ORDER BY ` + order + ` LIMIT ` + s.arg(q.Count)
-	if q.After == "" {
-		page += ` OFFSET ` + s.arg(q.Start)
+	found += ` ORDER BY ` + order(q, "") + ` LIMIT ` + s.arg(q.Count)
+	if q.After == nil {
+		found += ` OFFSET ` + s.arg(q.Start)
 	}
-	rows, err := list(unprepared, scanPushed, page, s.args...)
-	return rows, total, err
+	type row struct {
+		Pushed
+		key any
+	}
+	// A cross join, so that SQLite begins with the page.
+	all, err := list(unprepared, func(sc scanner) (r row, err error) {
+		r.Pushed, err = scanPushed(withTail(sc, &r.key))
+		return r, err
+	}, `SELECT `+pushedColumns+`, page.place FROM (`+found+`) AS page CROSS JOIN scim_resources r
+		 WHERE r.account_id = $1 AND r.connection_id = $2 AND r.id = page.id ORDER BY `+order(q, "page."), s.args...)
+	for _, r := range all {
+		if b, ok := r.key.([]byte); ok {
+			r.key = append([]byte{}, b...) // SQLite has nil for a value that is empty
+		}
+		rows, places = append(rows, r.Pushed), append(places, directory.Place{ID: r.ID, Key: r.key})
+	}
+	return rows, places, total, err
 }
 
 // A search is a statement being made. Its first two parameters are the account and the connection.
@@ -64,25 +92,10 @@ const (
 
 func (s *search) where(c *directory.Condition) (string, error) {
 	switch c.Op {
-	case directory.And, directory.Or:
-		parts := make([]string, len(c.Args))
-		for i, a := range c.Args {
-			var err error
-			if parts[i], err = s.where(a); err != nil {
-				return "", err
-			}
-		}
-		return "(" + strings.Join(parts, " "+strings.ToUpper(string(c.Op))+" ") + ")", nil
-	case directory.Not:
-		w, err := s.where(c.Args[0])
-		return "NOT (" + w + ")", err
+	case directory.And, directory.Or, directory.Not, directory.Ne:
+		return s.combined(c, s.where)
 	case directory.Any:
 		return s.element(c)
-	case directory.Ne:
-		equal := *c
-		equal.Op = directory.Eq
-		w, err := s.where(&equal)
-		return "NOT (" + w + ")", err
 	}
 	switch key := c.Ref.Key(); {
 	case key == "id":
@@ -97,7 +110,7 @@ func (s *search) where(c *directory.Condition) (string, error) {
 	case c.Ref.Attr.Name == "meta":
 		return s.meta(c)
 	case c.Ref.Attr.Name == "members", c.Ref.Attr.Name == "groups":
-		return s.membership(c)
+		return s.membership(c.Ref.Attr.Name, c)
 	}
 	keys := c.Ref.Leaves()
 	paths := make([]string, len(keys))
@@ -106,6 +119,32 @@ func (s *search) where(c *directory.Condition) (string, error) {
 	}
 	return `r.id IN (SELECT v.resource_id FROM scim_values v WHERE v.account_id = $1 AND v.connection_id = $2 AND v.path IN (` + strings.Join(paths, ", ") + `) AND ` +
 		s.value("v", c) + `)`, nil
+}
+
+// combined is a condition made of others, which leaf spells.
+func (s *search) combined(c *directory.Condition, leaf func(*directory.Condition) (string, error)) (string, error) {
+	switch {
+	case c.Op == directory.Ne:
+		equal := *c
+		equal.Op = directory.Eq
+		w, err := leaf(&equal)
+		return "NOT (" + w + ")", err
+	case c.Op == directory.Not:
+		w, err := leaf(c.Args[0])
+		return "NOT (" + w + ")", err
+	case len(c.Args) == 0 && c.Op == directory.And:
+		return always, nil
+	case len(c.Args) == 0:
+		return never, nil
+	}
+	parts := make([]string, len(c.Args))
+	for i, a := range c.Args {
+		var err error
+		if parts[i], err = leaf(a); err != nil {
+			return "", err
+		}
+	}
+	return "(" + strings.Join(parts, " "+strings.ToUpper(string(c.Op))+" ") + ")", nil
 }
 
 // value compares a row of scim_values, by the index where it can.
@@ -200,26 +239,40 @@ func (s *search) text(v string) string {
 	return "CAST(" + s.arg(v) + " AS TEXT)"
 }
 
-// membership searches groups by their members and users by their groups.
-func (s *search) membership(c *directory.Condition) (string, error) {
+// membership searches groups by their members and users by their groups: by one row of scim_members that meets all of a condition.
+func (s *search) membership(attr string, c *directory.Condition) (string, error) {
 	mine, other := "group_id", "member_id"
-	if c.Ref.Attr.Name == "groups" {
+	if attr == "groups" {
 		mine, other = other, mine
 	}
-	rows := `r.id IN (SELECT m.` + mine + ` FROM scim_members m WHERE m.account_id = $1 AND m.connection_id = $2`
-	if c.Op == directory.Pr {
-		return rows + `)`, nil
+	meets, err := s.member(other, attr, c)
+	return `r.id IN (SELECT m.` + mine + ` FROM scim_members m WHERE m.account_id = $1 AND m.connection_id = $2 AND ` + meets + `)`, err
+}
+
+func (s *search) member(other, attr string, c *directory.Condition) (string, error) {
+	switch c.Op {
+	case directory.And, directory.Or, directory.Not, directory.Ne:
+		return s.combined(c, func(c *directory.Condition) (string, error) { return s.member(other, attr, c) })
+	case directory.Any:
+		return "", unsearchable(c.Ref, c.Op)
 	}
-	switch c.Ref.Sub.Name {
-	case "value":
-		if c.Op == directory.Eq {
-			return rows + ` AND m.` + other + ` = ` + s.arg(c.Value) + `)`, nil
-		}
-		return rows + ` AND ` + s.compare(s.bytes("m."+other), c) + `)`, nil
-	case "type":
-		if c.Ref.Attr.Name == "members" {
-			return rows + ` AND ` + s.compare(s.bytes("lower(m.kind)"), c) + `)`, nil
-		}
+	part := ""
+	if c.Ref.Sub != nil {
+		part = c.Ref.Sub.Name
+	}
+	switch {
+	case c.Op == directory.Pr && (part == "" || part == "value" || part == "type"):
+		return always, nil
+	case part == "value" && c.Op == directory.Eq:
+		return `m.` + other + ` = ` + s.arg(c.Value), nil // by the index
+	case part == "value":
+		return s.compare(s.bytes("m."+other), c), nil
+	case part == "type" && attr == "members":
+		return s.compare(s.bytes("lower(m.kind)"), c), nil
+	case part == "type":
+		return s.compare(s.bytes(s.text("direct")), c), nil
+	case part == "display" && attr == "groups":
+		return `EXISTS (SELECT 1 FROM scim_resources o WHERE o.account_id = $1 AND o.connection_id = $2 AND o.id = m.` + other + ` AND ` + s.compare("o.name_key", c) + `)`, nil
 	}
 	return "", unsearchable(c.Ref, c.Op)
 }
@@ -227,10 +280,7 @@ func (s *search) membership(c *directory.Condition) (string, error) {
 // element asks for one value of a multi-valued attribute that meets a condition as a whole (RFC 7644 §3.4.2.2).
 func (s *search) element(c *directory.Condition) (string, error) {
 	if name := c.Ref.Attr.Name; name == "members" || name == "groups" {
-		if c.Args[0].Op != directory.Eq && c.Args[0].Op != directory.Pr {
-			return "", unsearchable(c.Ref, directory.Any)
-		}
-		return s.membership(c.Args[0])
+		return s.membership(name, c.Args[0])
 	}
 	// One row of each element drives the search: one that an equality of the condition names, so that the index finds it, and
 	// any otherwise.
@@ -269,70 +319,75 @@ func equality(c *directory.Condition) *directory.Condition {
 // part asks a condition of the element that row e is part of.
 func (s *search) part(c *directory.Condition) (string, error) {
 	switch c.Op {
-	case directory.And, directory.Or:
-		parts := make([]string, len(c.Args))
-		for i, a := range c.Args {
-			var err error
-			if parts[i], err = s.part(a); err != nil {
-				return "", err
-			}
-		}
-		return "(" + strings.Join(parts, " "+strings.ToUpper(string(c.Op))+" ") + ")", nil
-	case directory.Not:
-		w, err := s.part(c.Args[0])
-		return "NOT (" + w + ")", err
+	case directory.And, directory.Or, directory.Not, directory.Ne:
+		return s.combined(c, s.part)
 	case directory.Any:
 		return "", unsearchable(c.Ref, directory.Any)
-	case directory.Ne:
-		equal := *c
-		equal.Op = directory.Eq
-		w, err := s.part(&equal)
-		return "NOT (" + w + ")", err
 	}
 	return `EXISTS (SELECT 1 FROM scim_values v WHERE v.account_id = $1 AND v.connection_id = $2 AND v.resource_id = e.resource_id AND v.element = e.element AND v.path = ` +
 		s.arg(c.Ref.Key()) + ` AND ` + s.value("v", c) + `)`, nil
 }
 
-// order is what a page is sorted by; ties are broken by id, so that pages do not overlap.
-func (s *search) order(q directory.Query) (string, error) {
-	if q.SortBy == nil {
-		return "r.id", nil
+// order is that of a query, of the columns place and id of a table.
+func order(q directory.Query, table string) string {
+	switch {
+	case !q.Sorted:
+		return table + "id"
+	case q.Descending:
+		return table + "place DESC NULLS FIRST, " + table + "id"
 	}
-	by := ""
-	switch key := q.SortBy.Key(); key {
+	return table + "place ASC NULLS LAST, " + table + "id"
+}
+
+// behind asks for what stands behind a place. Ties are broken by id, so that pages do not overlap; who has no value stands last, and
+// first when descending.
+func (s *search) behind(p directory.Place, q directory.Query) string {
+	id := s.arg(p.ID)
+	switch {
+	case !q.Sorted:
+		return `id > ` + id
+	case p.Key == nil && q.Descending:
+		return `(place IS NOT NULL OR id > ` + id + `)`
+	case p.Key == nil:
+		return `(place IS NULL AND id > ` + id + `)`
+	}
+	key := s.arg(p.Key)
+	if q.Descending {
+		return `(place < ` + key + ` OR place = ` + key + ` AND id > ` + id + `)`
+	}
+	return `(place > ` + key + ` OR place = ` + key + ` AND id > ` + id + ` OR place IS NULL)`
+}
+
+// key is what a resource is sorted by; of a long value its beginning.
+func (s *search) key(by directory.Ref) string {
+	switch by.Key() {
 	case "id":
-		by = "r.id"
+		return s.bytes("r.id")
 	case "externalId":
-		by = "CASE WHEN length(r.external_key) = 0 THEN NULL ELSE r.external_key END"
+		return "CASE WHEN length(r.external_key) = 0 THEN NULL ELSE r.external_key END"
 	case "meta.created":
-		by = "r.created_at"
+		return "r.created_at"
 	case "meta.lastModified":
-		by = "r.modified_at"
+		return "r.modified_at"
 	case "meta.version":
-		by = "r.version"
-	default:
-		leaf := q.SortBy.Leaf()
-		ref := *q.SortBy
-		if leaf.Type == directory.Complex {
-			// By the value (RFC 7644 §3.4.2.3); a complex attribute without one has no order.
-			for _, sub := range leaf.Sub {
-				if sub.Name == "value" {
-					ref = ref.Within(sub)
-				}
+		return "r.version"
+	}
+	leaf := by.Leaf()
+	ref := by
+	if leaf.Type == directory.Complex {
+		// By the value (RFC 7644 §3.4.2.3); a complex attribute without one has no order.
+		for _, sub := range leaf.Sub {
+			if sub.Name == "value" {
+				ref = ref.Within(sub)
 			}
 		}
-		switch {
-		case key == "userName", key == "displayName" && s.kind == directory.Group:
-			by = "r.name_key"
-		case ref.Leaf().Type == directory.Complex, ref.Attr.Name == "members", ref.Attr.Name == "groups", ref.Attr.Name == "meta", ref.Attr.Mutability == directory.WriteOnly:
-			return "r.id", nil
-		default:
-			by = `(SELECT v.value FROM scim_values v WHERE v.account_id = r.account_id AND v.connection_id = r.connection_id AND v.resource_id = r.id AND v.path = ` +
-				s.arg(ref.Key()) + ` ORDER BY v.prime DESC, v.element LIMIT 1)`
-		}
 	}
-	if q.Descending {
-		return by + " DESC NULLS FIRST, r.id", nil
+	switch {
+	case by.Key() == "userName", by.Key() == "displayName" && s.kind == directory.Group:
+		return "r.name_key"
+	case ref.Leaf().Type == directory.Complex, ref.Attr.Name == "members", ref.Attr.Name == "groups", ref.Attr.Name == "meta", ref.Attr.Mutability == directory.WriteOnly:
+		return "NULL"
 	}
-	return by + " ASC NULLS LAST, r.id", nil
+	return `(SELECT v.head FROM scim_values v WHERE v.account_id = r.account_id AND v.connection_id = r.connection_id AND v.resource_id = r.id AND v.path = ` +
+		s.arg(ref.Key()) + ` ORDER BY v.prime DESC, v.element LIMIT 1)`
 }
