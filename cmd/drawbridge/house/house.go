@@ -32,7 +32,6 @@ type House struct {
 	Ledger *store.Ledger
 	Door   *federation.Door
 	Scim   *scim.Door
-	Feeds  *outbound.Door
 	Events *inbound.Door
 	Feeds  *outbound.Door
 	Public http.Handler // what the world may knock at
