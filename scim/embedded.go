@@ -9,9 +9,9 @@ import (
 func Embedded() store.SCIMReader { return store.SCIMReader{Resource: embeddedResource, Patch: readPatch} }
 
 // embeddedResource does without the schemas that transmitters leave out of events.
-func embeddedResource(k directory.Kind, m map[string]any) (directory.Reading, error) {
-	if _, given := says(m, directory.SchemaOf(k).URN); given {
-		return readResource(k, m)
+func embeddedResource(t directory.Type, m map[string]any) (directory.Reading, error) {
+	if _, given := says(m, directory.SchemaOf(t.Kind).URN); given {
+		return readResource(t, m)
 	}
-	return directory.Read(k, m)
+	return t.Read(m)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -49,6 +50,9 @@ type stage struct {
 	in  Entrance
 	key account.Secret
 	by  *Pusher
+
+	email string         // of the person; ana@acme.example when empty
+	token account.Secret // of by
 }
 
 func (s *stage) push(h *house) Push {
@@ -56,6 +60,7 @@ func (s *stage) push(h *house) Push {
 	if s.by == nil {
 		_, token, err := h.MintSCIMToken(h.ctx(), theOperator, s.c.ID, 30*24*time.Hour)
 		h.ok(err)
+		s.token = token
 		p, err := h.Pusher(h.ctx(), s.c.ID, token)
 		h.ok(err)
 		s.by = &p
@@ -66,8 +71,8 @@ func (s *stage) push(h *house) Push {
 // pushed makes the person known to their provider's pushes.
 func (s *stage) pushed(h *house) string {
 	h.Helper()
-	in, err := directory.Read(directory.User, map[string]any{"userName": "ana", "externalId": "ana", "displayName": "ANA", "active": true,
-		"emails": []any{map[string]any{"value": "ana@acme.example", "primary": true}}})
+	in, err := directory.Type{Kind: directory.User}.Read(map[string]any{"userName": "ana", "externalId": "ana", "displayName": "ANA", "active": true,
+		"emails": []any{map[string]any{"value": cmp.Or(s.email, "ana@acme.example"), "primary": true}}})
 	h.ok(err)
 	r, err := h.Provision(h.ctx(), s.push(h), directory.User, in)
 	h.ok(err)
@@ -80,18 +85,31 @@ func (s *stage) group(h *house, name string, members ...string) string {
 	r, err := h.Provision(h.ctx(), s.push(h), directory.Group, directory.Reading{Document: directory.Document{"displayName": name}, Members: members})
 	h.ok(err)
 	// The provider's claims do not name the group any more.
-	must(h.comesIn(h.login(s.c, "ana", "ana@acme.example")))
+	got(h.comesIn(h.login(s.c, "ana", "ana@acme.example")))
 	return r.ID
 }
 
 func (s *stage) patched(h *house, id, attribute string, value any) error {
 	h.Helper()
-	asked(h, h.Ledger, s.in.Session.Token, s.key)
-	return last(h.Amend(h.ctx(), s.push(h), directory.User, id, func(d directory.Document) (directory.Patched, []string, error) {
+	return s.patchedBy(h, h.Ledger, id, attribute, value)
+}
+
+func (s *stage) patchedBy(h *house, l *Ledger, id, attribute string, value any) error {
+	h.Helper()
+	asked(h, l, s.in.Session.Token, s.key)
+	return last(l.Amend(h.ctx(), s.push(h), directory.User, id, func(d directory.Document) (directory.Patched, []string, error) {
 		d = d.Clone()
 		d[attribute] = value
 		return directory.Patched{Document: d}, nil, nil
 	}))
+}
+
+// revoke revokes the key.
+func (s *stage) revoke(h *house, l *Ledger) error {
+	h.Helper()
+	k, err := l.VerifyKey(h.ctx(), s.key)
+	h.ok(err)
+	return last(l.RevokeKey(h.ctx(), theOperator, h.acme.ID, k.Key.ID))
 }
 
 // elsewhere gives the person a place in another account too.
@@ -99,11 +117,11 @@ func (s *stage) elsewhere(h *house) account.Account {
 	h.Helper()
 	other, _, err := h.CreateAccount(h.ctx(), theOperator, "globex", "globex", "", account.Enterprise)
 	h.ok(err)
-	must(h.AddPerson(h.ctx(), theOperator, other.ID, "ana@acme.example", "", account.Member))
+	got(h.AddPerson(h.ctx(), theOperator, other.ID, "ana@acme.example", "", account.Member))
 	return other
 }
 
-func must[T any](v T, err error) T {
+func got[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
 	}
@@ -156,17 +174,17 @@ func TestMemorySaysWhatTheDatabaseSaysAfterEveryVerb(t *testing.T) {
 			return err
 		}},
 		{"activate rules that give nothing any more", func(h *house, s *stage) error {
-			for _, r := range must(h.Rules(h.ctx(), theOperator, h.acme.ID)) {
+			for _, r := range got(h.Rules(h.ctx(), theOperator, h.acme.ID)) {
 				h.ok(h.DeleteRule(h.ctx(), theOperator, h.acme.ID, r.ID))
 			}
 			_, err := h.ActivateRules(h.ctx(), theOperator, h.acme.ID, true)
 			return err
 		}},
 		{"rename a rule", func(h *house, s *stage) error {
-			r := must(h.Rules(h.ctx(), theOperator, h.acme.ID))[0]
+			r := got(h.Rules(h.ctx(), theOperator, h.acme.ID))[0]
 			d := *r.Draft
 			d.Name = "Everybody who builds"
-			must(h.SaveRule(h.ctx(), theOperator, h.acme.ID, r.ID, d))
+			got(h.SaveRule(h.ctx(), theOperator, h.acme.ID, r.ID, d))
 			_, err := h.ActivateRules(h.ctx(), theOperator, h.acme.ID, true)
 			return err
 		}},
@@ -175,11 +193,11 @@ func TestMemorySaysWhatTheDatabaseSaysAfterEveryVerb(t *testing.T) {
 		}},
 		{"make a team", func(h *house, s *stage) error { h.team("research"); return nil }},
 		{"lose the domain", func(h *house, s *stage) error {
-			d := must(h.Domains(h.ctx(), theOperator, h.acme.ID))[0]
-			must(h.RecordDomainCheck(h.ctx(), theOperator, d.ID, true, "there"))
+			d := got(h.Domains(h.ctx(), theOperator, h.acme.ID))[0]
+			got(h.RecordDomainCheck(h.ctx(), theOperator, d.ID, true, "there"))
 			s.elsewhere(h)
 			asked(h, h.Ledger, s.in.Session.Token, s.key)
-			must(h.RecordDomainCheck(h.ctx(), theOperator, d.ID, false, "gone"))
+			got(h.RecordDomainCheck(h.ctx(), theOperator, d.ID, false, "gone"))
 			h.clock.turn(8 * 24 * time.Hour)
 			s.in = h.signedIn(h.login(s.c, "ana", "ana@acme.example", "eng"))
 			asked(h, h.Ledger, s.in.Session.Token, s.key)
@@ -188,7 +206,7 @@ func TestMemorySaysWhatTheDatabaseSaysAfterEveryVerb(t *testing.T) {
 		{"another provider", func(h *house, s *stage) error {
 			settings := samlSettings()
 			settings.SAML.EntityID = "https://other.acme.example"
-			must(h.SaveDraft(h.ctx(), theOperator, h.acme.ID, s.c.ID, "", settings))
+			got(h.SaveDraft(h.ctx(), theOperator, h.acme.ID, s.c.ID, "", settings))
 			_, err := h.Promote(h.ctx(), theOperator, s.c.ID, true)
 			return err
 		}},
@@ -215,7 +233,7 @@ func TestMemorySaysWhatTheDatabaseSaysAfterEveryVerb(t *testing.T) {
 		}},
 		{"a new name by SCIM", func(h *house, s *stage) error { return s.patched(h, s.pushed(h), "displayName", "Ana Maria") }},
 		{"another catalogue", func(h *house, s *stage) error {
-			must(h.AddPerson(h.ctx(), theOperator, h.acme.ID, "ana@acme.example", "", account.Admin))
+			got(h.AddPerson(h.ctx(), theOperator, h.acme.ID, "ana@acme.example", "", account.Admin))
 			h.ok(h.Grant(h.ctx(), theOperator, h.acme.ID, s.in.User.ID, h.whole(), account.Owner))
 			asked(h, h.Ledger, s.in.Session.Token, s.key)
 			less := catalogue
