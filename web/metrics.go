@@ -2,9 +2,11 @@ package web
 
 import (
 	"net/http"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,6 +73,24 @@ func NewMetrics(b Build) *Metrics {
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
+
+// Names lists what is registered of our own, each with its labels in order, used or not yet.
+func (m *Metrics) Names() map[string][]string {
+	all := make(chan *prometheus.Desc)
+	go func() { m.registry.Describe(all); close(all) }()
+	out := map[string][]string{}
+	for d := range all {
+		if found := describes.FindStringSubmatch(d.String()); found != nil {
+			labels := strings.FieldsFunc(found[2], func(r rune) bool { return r == ',' || r == ' ' })
+			slices.Sort(labels)
+			out[found[1]] = labels
+		}
+	}
+	return out
+}
+
+// describes reads what a Desc says of itself, which is all that it tells.
+var describes = regexp.MustCompile(`fqName: "(drawbridge_[a-z0-9_]+)".*variableLabels: \{(.*)\}\}`)
 
 // SignIn counts one judged answer of an identity provider; outcome is "passed" or "refused".
 func (m *Metrics) SignIn(p account.Protocol, k account.IdPKind, outcome account.Outcome) {
