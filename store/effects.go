@@ -47,8 +47,8 @@ var eventKinds = map[string]eventKind{
 	caep + "credential-change":        {do: (*turn).changeCredential},
 	caep + "assurance-level-change":   {do: (*turn).changeAssurance},
 	caep + "device-compliance-change": {do: (*turn).changeCompliance},
-	caep + "session-established":      {do: (*turn).record},
-	caep + "session-presented":        {do: (*turn).record},
+	caep + "session-established":      {do: (*turn).established},
+	caep + "session-presented":        {do: (*turn).established},
 	caep + "risk-level-change":        {do: (*turn).changeRisk, wide: true},
 	okta + "user-risk-change":         {do: (*turn).oktaRisk},
 	okta + "device-risk-change":       {do: (*turn).oktaRisk},
@@ -98,6 +98,18 @@ func (t *turn) text(name string) string {
 
 // record keeps the event in the log and does nothing else.
 func (t *turn) record() error { return nil }
+
+// established remembers on which device a session is, when it says so (CAEP 1.0 §3.6, §3.7): a later event may be about the device.
+func (t *turn) established() error {
+	device, session := t.row.Subject.Members["device"].Values["id"], t.row.Subject.Members["session"]
+	if device == "" || session.Format == "" || len(t.whom.sessions) != 1 || len(device) > longestName {
+		return nil
+	}
+	return t.SetDevice(t.whom.sessions[0].ID, device)
+}
+
+// longestName bounds what a provider calls a session or a device, which an index holds.
+const longestName = 512
 
 func (t *turn) did(format string, args ...any) {
 	t.row.Outcome = account.EventApplied

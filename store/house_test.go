@@ -80,7 +80,7 @@ func (h *house) reopen() *Ledger {
 	h.Helper()
 	k, err := sharedKeyring()
 	h.ok(err)
-	l, err := Open(h.ctx(), Options{URL: h.url, Keyring: k, Catalogue: catalogue, Now: h.clock.now})
+	l, err := Open(h.ctx(), Options{URL: h.url, Keyring: k, Catalogue: catalogue, Now: h.clock.now, SCIM: scimReader})
 	h.ok(err)
 	h.Cleanup(func() { l.Close() })
 	l.newKey = func(time.Time) (account.SPKey, error) { return sharedKey() }

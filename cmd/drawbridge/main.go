@@ -32,6 +32,7 @@ type commands struct {
 	Domain    domainCmd     `cmd:"" help:"List, check and cut over e-mail domains."`
 	Scim      scimCmd       `cmd:"" help:"Let an identity provider push people and groups, and see what it did."`
 	Cred      credentialCmd `cmd:"" name:"credential" help:"Draw a credential for an estate file to refer to, and store nothing."`
+	Stream    streamCmd     `cmd:"" help:"Let a transmitter send security events, and see what they did."`
 	Feed      feedCmd       `cmd:"" help:"Announce what happens to webhooks and as security events, and see what came of it."`
 	Org       orgCmd        `cmd:"" help:"Show an org, its people and their roles."`
 	Audit     auditCmd      `cmd:"" help:"Show the audit log of an account."`

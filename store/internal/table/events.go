@@ -275,6 +275,12 @@ func (tx *Tx) SessionsNamed(a account.AccountID, name string) ([]NamedSession, e
 	return list(tx, scanNamedSession, strings.Join(parts, " UNION ")+` ORDER BY 1`, a, name)
 }
 
+// SetDevice notes on which device a session is.
+func (tx *Tx) SetDevice(id account.SessionID, device string) error {
+	_, err := tx.exec(`UPDATE sessions SET device = $2 WHERE id = $1`, id, device)
+	return err
+}
+
 // EndSessionsByID ends sessions.
 func (tx *Tx) EndSessionsByID(ids []account.SessionID) (n int64, err error) {
 	text := make([]string, len(ids))
