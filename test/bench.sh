@@ -37,6 +37,9 @@ for _ in 1 2 3; do idle; done
 
 packages=$(git ls-files -co --exclude-standard -- '*_test.go' | xargs -r grep -l '^func Benchmark' | xargs -rn1 dirname | sort -u | sed 's|^|./|')
 [ -n "$packages" ] || { echo "there are no benchmarks"; exit 0; }
+# PostgreSQL where there is one, durable as it is in earnest. BENCH_PEOPLE=100000 has smaller crowds than a million.
+postgres=(env DRAWBRIDGE_TEST_FSYNC=on test/postgres.sh)
+test/postgres.sh true 2>/dev/null || { postgres=(); echo "there is no PostgreSQL here; SQLite alone is measured"; }
 # -p 1: two packages at once would measure each other.
 # shellcheck disable=SC2086
-exec timeout 60m go test -p 1 -run '^$' -bench "${BENCH:-.}" -benchtime "${BENCHTIME:-500ms}" -timeout 30m $packages
+exec timeout 60m ${postgres[@]+"${postgres[@]}"} go test -p 1 -run '^$' -bench "${BENCH:-.}" -benchtime "${BENCHTIME:-500ms}" -timeout 30m $packages

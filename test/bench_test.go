@@ -50,11 +50,17 @@ func processor() time.Duration {
 // share runs do for every index below n on as many goroutines as a benchmark would, and says what it cost.
 func share(b *testing.B, n int, do func(i int) error) cost {
 	b.Helper()
+	return among(b, 32*runtime.GOMAXPROCS(0), n, do)
+}
+
+// among is share for a number of clients.
+func among(b *testing.B, clients, n int, do func(i int) error) cost {
+	b.Helper()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	runtime.GC() // garbage of the preparation is not theirs
 	began, used := time.Now(), processor()
-	for range 32 * runtime.GOMAXPROCS(0) {
+	for range clients {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				if err := do(i); err != nil {

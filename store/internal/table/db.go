@@ -50,6 +50,10 @@ type DB struct {
 	self    atomic.Pointer[string] // this process as a replica; nil: it is none
 	waits   waits
 	waited  func(time.Duration)
+
+	// Traced is told the text of each statement before it runs; nil: nobody is. Tests look at what the database plans for it. It has to be
+	// set before the first one.
+	Traced func(text string)
 }
 
 // Waited is told how long each change that took power away waited for the other replicas. It has to be set before the first change.
@@ -358,6 +362,7 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	if tx.sql == nil {
 		return 0, fmt.Errorf("a look changes nothing: %q", query)
 	}
+	tx.trace(query)
 	var res sql.Result
 	var err error
 	if tx.stmt != nil {
@@ -375,7 +380,14 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
+func (tx *Tx) trace(text string) {
+	if tx.db.Traced != nil {
+		tx.db.Traced(text)
+	}
+}
+
 func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
+	tx.trace(query)
 	if tx.sql == nil {
 		if tx.looked {
 			return nil, fmt.Errorf("a look is one statement; the second is %q", query)

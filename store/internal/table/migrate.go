@@ -37,6 +37,9 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) error {
 		// Another process that opened the file at the same moment may have been faster: then nothing is pending any more.
 		_, err = p.Up(ctx)
 	}
+	if err == nil && db.Dialect == SQLite {
+		err = db.hint(ctx)
+	}
 	if err != nil {
 		return account.Errorf(account.Unavailable, "The database could not be brought to this release's schema.").
 			Fix("The database is as it was before the failed step; the cause is in the log.").Because(err)
