@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/directory"
 	"github.com/drawbridge-id/drawbridge/request"
+	"github.com/drawbridge-id/drawbridge/store"
 )
 
 // mediaType is what bodies are (RFC 7644 §3.8).
@@ -80,8 +82,13 @@ func (x *exchange) fail(err error) {
 		// RFC 7644 §2, RFC 6750 §3
 		x.w.Header().Set("WWW-Authenticate", `Bearer realm="SCIM"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		wait := 5 * time.Second
+		var known *account.Error
+		if errors.As(err, &known) && known.Code == store.CodePaused {
+			wait = store.PausedRetry // somebody has to look first
+		}
 		if x.w.Header().Get("Retry-After") == "" {
-			x.w.Header().Set("Retry-After", "5")
+			x.w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
 		}
 	}
 	request.Note(x.r.Context(), slog.String("error", err.Error()), slog.String("code", string(e.ScimType)))

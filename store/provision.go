@@ -72,7 +72,7 @@ func (l *Ledger) provision(ctx context.Context, push Push, status int, do func(*
 	if errors.Is(err, errNeedsLock) {
 		err = attempt(true)
 	}
-	return p, err
+	return p, l.tripped(ctx, err)
 }
 
 func (p *provision) enter() error {

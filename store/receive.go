@@ -57,7 +57,7 @@ func (l *Ledger) Receive(ctx context.Context, by account.Actor, id account.Strea
 		})
 	})
 	if err != nil {
-		return Received{}, err
+		return Received{}, l.tripped(ctx, err)
 	}
 	if out.Repeat {
 		return out, nil
@@ -393,7 +393,7 @@ func (l *Ledger) rerun(ctx context.Context, by account.Actor, e account.Event, l
 	if err == nil {
 		l.tell([]account.Event{out})
 	}
-	return out, err
+	return out, l.tripped(ctx, err)
 }
 
 // ReplayEvent does once more what a dead letter, or an event that was held or about nobody, asks for: an administrator has mended what kept

@@ -57,6 +57,7 @@ func Handler(o Options) http.Handler {
 	a.connections(h)
 	a.keys(h)
 	a.removal(h)
+	a.breaker(h)
 	return web.Mux(mux)
 }
 

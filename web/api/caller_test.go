@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"testing"
-
-	"github.com/drawbridge-id/drawbridge/account"
 )
 
 // THREAT ADM-1: the account is the session's, whichever org the path names.
