@@ -26,6 +26,15 @@ func (t *turn) lifecycle(stricter bool) (table.Place, bool, error) {
 	return p, true, t.Lifecycle(t.Account.ID, t.whom.user, at, t.seal())
 }
 
+// lived notes that somebody's being here was changed just now, so that an event of before does not change it back. Events have times of their
+// own, which lifecycle notes.
+func (h *hand) lived(u account.UserID) error {
+	if h.by.Stream != "" {
+		return nil
+	}
+	return h.Lifecycle(h.Account.ID, u, h.now, h.by.String())
+}
+
 // seal is what this stream's suspensions are under.
 func (t *turn) seal() string {
 	return account.Actor{Kind: account.ActorStream, Stream: t.stream.ID}.String()

@@ -215,7 +215,7 @@ func (l *Ledger) setUserState(tx *table.Tx, by account.Actor, user account.User,
 	if s == account.UserActive {
 		tx.Gain(table.OfUser(u))
 		// By hand counts more than what a provider said: its suspensions go too (M-11).
-		if err := tx.ResumeAll(u); err != nil {
+		if err := tx.ResumeAll(u, now); err != nil {
 			return out, err
 		}
 	}

@@ -394,9 +394,11 @@ func (tx *Tx) Resume(a account.AccountID, u account.UserID, seal string) (bool, 
 	return n > 0, err
 }
 
-// ResumeAll opens the places of a person that identity providers closed.
-func (tx *Tx) ResumeAll(u account.UserID) error {
-	_, err := tx.exec(`UPDATE tenancies SET status = 'active', suspended_by = '' WHERE user_id = $1 AND status = 'suspended' AND suspended_by <> ''`, u)
+// ResumeAll opens the places of a person that identity providers closed, for good or not. What they said until then counts no more.
+func (tx *Tx) ResumeAll(u account.UserID, at time.Time) error {
+	_, err := tx.exec(`
+		UPDATE tenancies SET status = 'active', suspended_by = '', purged_at = 0, lifecycle_at = $2, lifecycle_by = 'hand'
+		 WHERE user_id = $1 AND status = 'suspended' AND suspended_by <> ''`, u, micros(at))
 	return err
 }
 
