@@ -55,14 +55,13 @@ func TestPushesDoNotWalkThroughEverybody(t *testing.T) {
 	h.ok(h.Deprovision(h.ctx(), push, directory.Group, eng.ID))
 
 	for _, attribute := range []string{"userName", "externalId", "id", "emails.value", "meta.lastModified"} {
-		name, sub, _ := strings.Cut(attribute, ".")
-		ref, found := directory.Resolve(directory.User, "", name, sub)
+		ref, found := pushedUsers.Named(attribute)
 		if !found {
 			t.Fatal(attribute)
 		}
-		where, err := directory.Compare(ref, map[bool]directory.Op{false: directory.Eq, true: directory.Gt}[name == "meta"], "2030-01-01T00:00:00Z")
+		where, err := directory.Compare(ref, map[bool]directory.Op{false: directory.Eq, true: directory.Gt}[attribute == "meta.lastModified"], "2030-01-01T00:00:00Z")
 		h.ok(err)
-		_, _, err = h.FindProvisioned(h.ctx(), push.Pusher, directory.User, directory.Query{Where: where, Count: 10})
+		_, err = h.FindProvisioned(h.ctx(), push.Pusher, directory.Query{Parts: []directory.Part{{Kind: directory.User, Where: where}}, Count: 10})
 		h.ok(err)
 	}
 	if len(statements) < 30 {

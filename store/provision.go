@@ -443,10 +443,11 @@ func (p *provision) remove(row table.Pushed) error {
 // shown reads what belongs to a resource beside its document, as it is after the change.
 func (l *Ledger) shown(ctx context.Context, push Push, row table.Pushed, p *provision) (Result, error) {
 	out := Result{Resource: row.Resource, Notes: p.notes}
-	err := l.db.Read(ctx, func(tx *table.Tx) (err error) {
-		if row.Kind == directory.User {
-			out.Groups, err = tx.GroupsOf(push.Account, push.Connection, row.ID)
-		}
+	if row.Kind != directory.User {
+		return out, nil
+	}
+	err := l.db.Look(ctx, func(tx *table.Tx) (err error) {
+		out.Groups, err = tx.GroupsOf(push.Account, push.Connection, row.ID)
 		return err
 	})
 	return out, err

@@ -96,7 +96,7 @@ func (l *Ledger) Pusher(ctx context.Context, c account.ConnectionID, token accou
 	}
 	now := l.now()
 	var p Pusher
-	err := l.db.Read(ctx, func(tx *table.Tx) error {
+	err := l.db.Look(ctx, func(tx *table.Tx) error {
 		var found bool
 		var err error
 		if p, found, err = tx.PusherByDigest(c, digest(token.Reveal()), now); err == nil && !found {

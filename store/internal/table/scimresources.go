@@ -3,6 +3,7 @@ package table
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,8 +113,13 @@ func headOf(v string) []byte { return []byte(v[:min(len(v), headBytes)]) }
 // rowsAtOnce is how many values go into one statement.
 const rowsAtOnce = 16
 
+// hasColumn tells what is searched and sorted by in a column of the resource.
+func hasColumn(k directory.Kind, key string) bool {
+	return key == "externalId" || key == "userName" || key == "displayName" && k == directory.Group
+}
+
 func (tx *Tx) putValues(p Pushed, t directory.Type) error {
-	values := t.Values(p.Document)
+	values := slices.DeleteFunc(t.Values(p.Document), func(v directory.Value) bool { return hasColumn(p.Kind, v.Key) })
 	for from := 0; from < len(values); from += rowsAtOnce {
 		batch := values[from:min(from+rowsAtOnce, len(values))]
 		args := []any{p.Account, p.Connection, p.ID}
