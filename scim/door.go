@@ -39,18 +39,22 @@ type Options struct {
 	Now       func() time.Time
 	Rate      float64 // requests a second of one connection, sustained
 	Burst     float64 // and at once
+	// Answered is told of each request: whose client asked, the status, and how long it took. It may be nil.
+	Answered func(dialect string, status int, took time.Duration)
 }
 
 // A Door answers SCIM requests. It is safe for concurrent use.
 type Door struct {
 	opt     Options
 	buckets *lru.Cache[account.ConnectionID, *bucket]
+	kinds   *lru.Cache[account.ConnectionID, kindOf]
 }
 
 // New makes a door.
 func New(o Options) *Door {
 	d := &Door{opt: o}
 	d.buckets, _ = lru.New[account.ConnectionID, *bucket](4096) // an error means a size below 1
+	d.kinds, _ = lru.New[account.ConnectionID, kindOf](4096)
 	return d
 }
 
@@ -105,6 +109,11 @@ func (d *Door) Serve(w http.ResponseWriter, r *http.Request) error {
 	id, _ := account.ParseID[account.ConnectionID](r.PathValue("connection"))
 	x := &exchange{Door: d, w: w, r: r, base: d.opt.PublicURL + "/scim/" + string(id) + "/v2"}
 	x.begin(strings.TrimPrefix(r.URL.RequestURI(), "/scim/"+string(id)+"/v2"))
+	if d.opt.Answered != nil {
+		defer func() {
+			d.opt.Answered(d.dialect(ctx, x.pusher.Connection, r), x.line.Status, d.opt.Now().Sub(x.line.At))
+		}()
+	}
 	var err error
 	if x.pusher, err = d.admit(ctx, id, r); err != nil {
 		x.fail(err)

@@ -19,7 +19,7 @@ const SilentAfter = 24 * time.Hour
 
 // Standing looks how the installation stands. Unavailable when the database does not answer.
 func (l *Ledger) Standing(ctx context.Context) (s Standing, err error) {
-	err = l.db.Look(ctx, func(tx *table.Tx) (err error) {
+	err = l.db.Read(ctx, func(tx *table.Tx) (err error) {
 		s.Paused, s.Silent, err = tx.Standing(l.now().Add(-SilentAfter))
 		return err
 	})

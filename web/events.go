@@ -40,6 +40,7 @@ func (m *Metrics) Events() EventMetrics {
 		Name: "drawbridge_set_polls_total", Help: "Polls of transmitters, by outcome.",
 	}, []string{"outcome"})
 	m.registry.MustRegister(events, lag, refused, applied, keys, polls)
+	events.WithLabelValues(string(account.EventDeadLetter)) // there from the start, so that the first one is an increase
 	return EventMetrics{
 		Event: func(e account.Event) {
 			events.WithLabelValues(oneOf(e.Outcome, account.EventApplied, account.EventRecorded, account.EventIgnored, account.EventNoSubject, account.EventHeld,

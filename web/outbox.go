@@ -21,6 +21,9 @@ func (m *Metrics) Outbox() (delivered func(kind account.FeedKind, outcome string
 		Name: "drawbridge_outbox_oldest_seconds", Help: "For how long the oldest of them has waited.",
 	})
 	m.registry.MustRegister(tries, depth, oldest)
+	for _, kind := range []account.FeedKind{account.Webhook, account.SSF} {
+		tries.WithLabelValues(string(kind), "dead") // there from the start, so that the first one is an increase
+	}
 	delivered = func(kind account.FeedKind, outcome string) {
 		tries.WithLabelValues(oneOf(kind, account.Webhook, account.SSF), oneOf(outcome, "delivered", "again", "dead", "paused", "disabled")).Inc()
 	}

@@ -77,7 +77,8 @@ func (h *House) furnish(t Tools) error {
 	version, metrics := Version(), h.Metrics
 	fetch := egress.New(egress.Options{Allow: h.cfg.Egress.Allow, Timeout: time.Duration(h.cfg.Egress.Timeout), Log: t.Log})
 	h.Door = h.door(t, fetch, metrics)
-	h.Scim = scim.New(scim.Options{Ledger: h.Ledger, PublicURL: h.cfg.PublicURL, Now: t.Now, Rate: h.cfg.Scim.Rate, Burst: float64(h.cfg.Scim.Burst)})
+	h.Scim = scim.New(scim.Options{Ledger: h.Ledger, PublicURL: h.cfg.PublicURL, Now: t.Now, Rate: h.cfg.Scim.Rate, Burst: float64(h.cfg.Scim.Burst),
+		Answered: metrics.SCIM()})
 	h.Events = h.events(t, fetch, metrics)
 	h.Feeds = h.feeds(t, metrics)
 	coat := web.New(web.Options{
