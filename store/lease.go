@@ -22,6 +22,7 @@ const (
 // something waits for the answer, or for the lease to run out. It goes by the process's own clock (time.Now), which nobody turns, because
 // it is a span and no date. docs/decisions/lease.md has the rules and why they hold.
 type lease struct {
+	deaf    bool // see table.Replica
 	length  time.Duration
 	window  time.Duration // how long after a beat this process is waited for
 	current atomic.Pointer[held]
@@ -80,6 +81,7 @@ func (l *Ledger) Lease() (isHeld bool, age time.Duration) {
 // keepLease makes this process one that answers checks from memory, until ctx ends.
 func (l *Ledger) keepLease(ctx context.Context) {
 	r := l.db.Replica(string(account.NewID[account.ReplicaID](l.now(), l.opt.Random)), l.opt.Lease)
+	r.Deaf = l.lease.deaf
 	l.lease.length, l.lease.window = l.opt.Lease, r.Window()
 	ok, woken := true, false
 	for ctx.Err() == nil {

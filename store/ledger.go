@@ -123,11 +123,11 @@ func (l *Ledger) Close() error {
 
 // Ready answers whether the store can serve: reachable and migrated, and while it works (Work) in possession of its lease.
 func (l *Ledger) Ready(ctx context.Context) error {
-	if err := l.db.Ping(ctx); err != nil {
-		return account.Errorf(account.Unavailable, "The database does not answer.").Because(err)
-	}
 	if l.lease.serving.Load() && !l.lease.current.Load().at(time.Now()) {
 		return account.Errorf(account.Unavailable, "This replica holds no lease: it cannot tell who has been shut out.")
+	}
+	if err := l.db.Ping(ctx); err != nil {
+		return account.Errorf(account.Unavailable, "The database does not answer.").Because(err)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ type Replica struct {
 	// PostgreSQL: a connection of its own, so that checks and changes that fill the pool do not delay it.
 	conn  *pgx.Conn
 	heard bool // a notification has come since the last read
-	deaf  bool // for tests: as behind a pooler that drops notifications
+	Deaf  bool // does not listen, as behind a pooler that drops notifications
 }
 
 // News are what a look at the log brought.
@@ -211,7 +211,7 @@ func (r *Replica) connect(ctx context.Context) error {
 		r.conn = nil
 		return err
 	}
-	if r.deaf {
+	if r.Deaf {
 		return nil
 	}
 	var refused *pgconn.PgError
