@@ -37,6 +37,7 @@ type commands struct {
 	Org       orgCmd        `cmd:"" help:"Show an org, its people and their roles."`
 	Audit     auditCmd      `cmd:"" help:"Show the audit log of an account."`
 	Print     configCmd     `cmd:"" name:"config" help:"Print every setting with its manual and its value."`
+	Check     checkCmd      `cmd:"" help:"Look whether the database is whole: that whoever is shut out has no credential, and all that belongs together is there."`
 	Reseal    resealCmd     `cmd:"" help:"Seal all secrets under a new key and forget the old ones."`
 	Owner     firstOwnerCmd `cmd:"" name:"first-owner" help:"Print a fresh link by which somebody names an account and becomes its owner."`
 	Health    healthCmd     `cmd:"" help:"Ask a running daemon whether it is ready (for container health checks)."`
