@@ -328,7 +328,8 @@ func relaxations(s *account.Settings) []string {
 }
 
 // Promote makes a tested draft live; what was live goes to the history. Conflict with code test_needed when no login test has
-// passed for this very draft; the operator may force, which is audited. Owners and the operator may.
+// passed for this very draft, and with sync_decision_needed when it would be live for the first time and nobody has decided how removals are
+// told of; the operator may force, which is audited. Owners and the operator may.
 func (l *Ledger) Promote(ctx context.Context, by account.Actor, id account.ConnectionID, force bool) (account.Connection, error) {
 	var out account.Connection
 	err := l.changeConnection(ctx, by, id, "connection.promoted", owners, func(h *hand, c *table.Connection) (*note, error) {
@@ -344,6 +345,11 @@ func (l *Ledger) Promote(ctx context.Context, by account.Actor, id account.Conne
 		if !tested && !force {
 			return nil, account.Errorf(account.Conflict, "The draft of connection %q has not passed a login test since it was last changed.", c.Name).Coded("test_needed").
 				Fix("Run the login test, and promote once it passes for all services.")
+		}
+		if !force {
+			if err := h.decided(c); err != nil {
+				return nil, err
+			}
 		}
 		next := c.Draft
 		n := &note{Target: string(id), Reason: string(c.PassedTest), Detail: map[string]any{"forced": !tested, "relaxations": relaxations(next)}}

@@ -229,6 +229,8 @@ func TestSavingTheSameDraftAgainKeepsItsTest(t *testing.T) {
 		h.ok(err)
 		h.ok(h.FinishTest(h.ctx(), theOperator, f, account.Diagnosis{Outcome: account.OutcomePassed}))
 		h.ok(last(h.SaveDraft(h.ctx(), theOperator, h.acme.ID, c.ID, "okta", samlSettings())))
+		h.refuses(last(h.Promote(h.ctx(), theOperator, c.ID, false)), account.Conflict, "sync_decision_needed")
+		h.ok(last(h.RecordSyncDecision(h.ctx(), theOperator, c.ID, account.SyncDecision{Decision: account.SyncNone, AcknowledgedBy: "olga@acme.example", Evidence: "<1@acme.example>"})))
 		h.ok(last(h.Promote(h.ctx(), theOperator, c.ID, false)))
 		_, err = h.SaveDraft(h.ctx(), theOperator, h.acme.ID, "", "okta", samlSettings())
 		h.refuses(err, account.Conflict, "name_taken")

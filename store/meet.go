@@ -202,6 +202,9 @@ func (p *provision) reconsider(u account.UserID) error {
 	if pushes, err := p.PushesGroups(a, c); err != nil || !pushes {
 		return err
 	}
+	if _, here, err := p.Tenancy(a, u); err != nil || !here { // removed by hand
+		return err
+	}
 	pushed, _, err := p.PushedGroups(a, c, u)
 	if err != nil {
 		return err

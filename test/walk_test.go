@@ -43,6 +43,7 @@ type visitors struct {
 	rule                    account.RuleID
 	user                    account.UserID
 	key                     account.KeyID
+	token                   account.SCIMTokenID
 }
 
 func gather(w *world.World) visitors {
@@ -50,6 +51,7 @@ func gather(w *world.World) visitors {
 	acme, globex := w.Acme(), w.Globex()
 	v := visitors{owner: acme.As("olga@acme.example"), stranger: globex.As("olaf@globex.example"), member: acme.As("ben@acme.example"), connection: acme.Connection.ID}
 	v.user = acme.As("ana@acme.example").Session().User.ID
+	v.token = read[api.SCIMToken](ask(w, v.owner, "POST", "/api/v1/connections/"+string(v.connection)+"/scim/tokens", map[string]int{"days": 30}).is(201)).ID
 	v.key = minted(w, v.owner, "acme", "owner's").ID
 	v.rule = read[[]api.Rule](ask(w, v.owner, "GET", "/api/v1/orgs/acme/rules", nil).is(200))[0].ID
 	test := read[api.Test](ask(w, v.owner, "POST", "/api/v1/connections/"+string(v.connection)+"/login-tests", map[string]string{"version": "live"}).is(201))
@@ -61,7 +63,7 @@ func gather(w *world.World) visitors {
 // fill puts acme's things into a path.
 func (v visitors) fill(path string) string {
 	return strings.NewReplacer("{org}", "acme", "{connection}", string(v.connection), "{diagnosis}", string(v.diagnosis),
-		"{rule}", string(v.rule), "{user}", string(v.user), "{key}", string(v.key)).Replace(path)
+		"{rule}", string(v.rule), "{user}", string(v.user), "{key}", string(v.key), "{token}", string(v.token)).Replace(path)
 }
 
 // THREAT ADM-1, ADM-3: every operation of the document, asked by nobody, by another company's owner, and by a member.
@@ -78,6 +80,10 @@ func TestNoOperationServesSomebodyElse(t *testing.T) {
 			"list-people": {}, "grant-role": {body: grant{Role: "registry:reader"}}, "withdraw-role": {body: grant{Role: "registry:writer"}},
 			"get-person": {}, "remove-person": {}, "disable-person": {}, "enable-person": {}, "list-receipts": {},
 			"mint-key": {body: map[string]any{"name": "theirs"}, members: 201}, "list-keys": {members: 200}, "revoke-key": {},
+			"list-drift": {}, "repair-drift": {body: map[string]string{"user": string(v.user)}},
+			"get-connection": {}, "record-sync-decision": {body: api.SyncDecided{Decision: account.SyncNone, AcknowledgedBy: "them", Evidence: "theirs"}},
+			"mint-scim-token": {body: map[string]int{}}, "list-scim-tokens": {}, "revoke-scim-token": {}, "get-scim-options": {},
+			"set-scim-options": {body: api.SCIMOptions{Subject: account.SubjectUserName, Groups: account.GroupsIgnore}}, "list-scim-requests": {},
 			"get-breaker": {}, "set-breaker": {body: api.BreakerSettings{Share: 1, Within: 1}}, "resume-removals": {body: api.Allowance{}},
 			"list-rules": {}, "create-rule": {body: def}, "save-rule": {body: def}, "delete-rule": {}, "plan-rules": {}, "activate-rules": {body: map[string]string{}},
 			"list-connections": {}, "promote-connection": {}, "restore-connection": {body: map[string]int{"revision": 1}},

@@ -58,6 +58,8 @@ func Handler(o Options) http.Handler {
 	a.keys(h)
 	a.removal(h)
 	a.breaker(h)
+	a.drift(h)
+	a.scim(h)
 	return web.Mux(mux)
 }
 

@@ -86,11 +86,7 @@ func removal(r store.Removal) Removal {
 		out.Active = append(out.Active, Remains(m))
 	}
 	for _, g := range r.Again {
-		again := Again{g.Connection, g.Name, g.By, []RoleAt{}}
-		for _, at := range g.Roles {
-			again.Roles = append(again.Roles, RoleAt{at.Role, at.Org == "", at.Team})
-		}
-		out.Again = append(out.Again, again)
+		out.Again = append(out.Again, Again{g.Connection, g.Name, g.By, rolesAt(g.Roles)})
 	}
 	return out
 }
