@@ -371,7 +371,7 @@ func (t *turn) revokeToken() error {
 	return nil
 }
 
-// verify takes a verification event (SSF 1.0 §8.1.4.1): with the state that we asked for, or of the transmitter's own accord.
+// verify takes a verification event (SSF 1.0 §8.1.4): with the state that we asked for, or of the transmitter's own accord.
 func (t *turn) verify() error {
 	a, id := t.Account.ID, t.stream.ID
 	status, found, err := t.StreamStatus(a, id)

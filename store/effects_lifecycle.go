@@ -40,7 +40,7 @@ func (t *turn) seal() string {
 	return account.Actor{Kind: account.ActorStream, Stream: t.stream.ID}.String()
 }
 
-// disable shuts somebody out (RISC 1.0 §2.2). Asking twice changes nothing.
+// disable shuts somebody out (RISC 1.0 §2.3). Asking twice changes nothing.
 func (t *turn) disable() error {
 	if _, news, err := t.lifecycle(true); err != nil || !news {
 		return err
@@ -66,7 +66,7 @@ func (t *turn) shut(seal string) error {
 	return nil
 }
 
-// enable lets in again whom events or provisioning of this account shut out, and nobody else (RISC 1.0 §2.3, SET-6). What ended stays ended.
+// enable lets in again whom events or provisioning of this account shut out, and nobody else (RISC 1.0 §2.4, SET-6). What ended stays ended.
 func (t *turn) enable() error {
 	p, news, err := t.lifecycle(false)
 	if err != nil || !news {
@@ -120,7 +120,7 @@ func (t *turn) ourSeal(seal string) (bool, error) {
 	return false, nil
 }
 
-// purge shuts somebody out for good: the provider has deleted them, and no later event brings them back (RISC 1.0 §2.1). Their seat and what
+// purge shuts somebody out for good: the provider has deleted them, and no later event brings them back (RISC 1.0 §2.2). Their seat and what
 // was given by hand stay for the record (T-06); what they had through the provider goes.
 func (t *turn) purge() error {
 	if _, news, err := t.lifecycle(true); err != nil || !news {

@@ -44,10 +44,10 @@ func (t *turn) push() (*provision, error) {
 	return &provision{hand: t.hand, Push: Push{Pusher: pusher, By: t.by}, locked: true}, nil
 }
 
-// scimDeactivate is account-disabled for a pushed user (RFC 9967 §2.4.7).
+// scimDeactivate is account-disabled for a pushed user (RFC 9967 §2.4).
 func (t *turn) scimDeactivate() error { return t.setActive(false) }
 
-// scimActivate is account-enabled for a pushed user (RFC 9967 §2.4.6).
+// scimActivate is account-enabled for a pushed user (RFC 9967 §2.4).
 func (t *turn) scimActivate() error { return t.setActive(true) }
 
 func (t *turn) setActive(active bool) error {
@@ -105,7 +105,7 @@ func (t *turn) explain(p *provision) {
 	t.row.Detail = cleanText(t.row.Detail, 900)
 }
 
-// scimDelete is account-purged for a pushed user, and takes a group away (RFC 9967 §2.4.5).
+// scimDelete is account-purged for a pushed user, and takes a group away (RFC 9967 §2.4).
 func (t *turn) scimDelete() error {
 	p, err := t.push()
 	if err != nil {
@@ -131,7 +131,7 @@ func (t *turn) scimDelete() error {
 	return t.forget()
 }
 
-// scimPut makes a resource, or replaces it (RFC 9967 §2.4.1, §2.4.3).
+// scimPut makes a resource, or replaces it (RFC 9967 §2.4).
 func (t *turn) scimPut() error {
 	kind, _, ok := resourceURI(t.row.Subject.Values["uri"])
 	if !ok {
@@ -205,7 +205,7 @@ func (t *turn) makeResource(p *provision, kind directory.Kind, in directory.Read
 	return nil
 }
 
-// scimPatch applies a PATCH to a resource (RFC 9967 §2.4.2).
+// scimPatch applies a PATCH to a resource (RFC 9967 §2.4).
 func (t *turn) scimPatch() error {
 	data, _ := t.body["data"].(map[string]any)
 	p, err := t.push()
@@ -252,7 +252,7 @@ func (t *turn) ours(ids []string) ([]string, error) {
 	return out, nil
 }
 
-// scimNotice notes that a resource has to be fetched: the event does not say what it is now (RFC 9967 §2.3). Until then all stays as it is.
+// scimNotice notes that a resource has to be fetched: the event does not say what it is now (RFC 9967 §2.4). Until then all stays as it is.
 func (t *turn) scimNotice() error {
 	uri := t.row.Subject.Values["uri"]
 	if _, _, ok := resourceURI(uri); !ok {

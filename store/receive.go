@@ -22,7 +22,7 @@ const (
 	longestJTI    = 512
 )
 
-// CodeInvalidRequest and CodeInvalidState are the codes of the errors by which Receive refuses a token (RFC 8935 §2.4, SSF 1.0 §8.1.4.1).
+// CodeInvalidRequest and CodeInvalidState are the codes of the errors by which Receive refuses a token (RFC 8935 §2.4, SSF 1.0 §8.1.4).
 const (
 	CodeInvalidRequest = "invalid_request"
 	CodeInvalidState   = "invalid_state"

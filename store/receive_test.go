@@ -161,7 +161,6 @@ func TestARevokedSessionEndsAndKeysStay(t *testing.T) {
 	})
 }
 
-// REQ M-09
 func TestADisabledAccountLosesAllAtOnce(t *testing.T) {
 	inTown(t, func(w *town) {
 		jane, omar := w.jane(), w.omar()

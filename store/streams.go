@@ -335,7 +335,7 @@ func (l *Ledger) StreamFor(ctx context.Context, id account.StreamID, credential 
 // pendingFor is how long we wait for a verification that we asked for.
 const pendingFor = time.Hour
 
-// AskVerification makes the state of a verification that is about to be requested from the transmitter (SSF 1.0 §8.1.4.2); it waits for that
+// AskVerification makes the state of a verification that is about to be requested from the transmitter (SSF 1.0 §8.1.4); it waits for that
 // state for an hour. Owners and the operator may.
 func (l *Ledger) AskVerification(ctx context.Context, by account.Actor, id account.StreamID) (state string, err error) {
 	state = l.random(16)

@@ -133,6 +133,7 @@ func TestTheSecretsOfAStreamAreSealedAndStayWhereTheyBelong(t *testing.T) {
 func TestATransmitterIsKnownByItsCredential(t *testing.T) {
 	inTown(t, func(w *town) {
 		mint := func(id account.StreamID, path bool) (account.PushCredential, account.Secret) {
+			w.clock.turn(time.Millisecond)
 			c, secret, err := w.MintPushCredential(w.ctx(), theOperator, id, path)
 			w.ok(err)
 			return c, secret

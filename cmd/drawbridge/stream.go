@@ -22,7 +22,7 @@ type streamCmd struct {
 	Credential streamCredentialCmd `cmd:"" help:"Make and revoke what the transmitter shows when it pushes."`
 	Events     streamEventsCmd     `cmd:"" help:"Show what a stream sent, newest first, and what it did."`
 	Replay     streamReplayCmd     `cmd:"" help:"Do once more what a dead letter, or an event that was held or about nobody, asks for."`
-	Try        streamTryCmd        `cmd:"" help:"Say what a token would do, by its claims from standard input, and change nothing."`
+	Try        streamTryCmd        `cmd:"" help:"Say what a token would do, by its claims, and change nothing."`
 }
 
 // withStream opens the ledger for something about one stream, which is named as people type it: "org/name", or its id.
@@ -350,11 +350,25 @@ func (c streamReplayCmd) Run(a *app) error {
 
 type streamTryCmd struct {
 	Stream string `arg:"" help:"Stream as org/name or id."`
+	Claims string `arg:"" optional:"" type:"existingfile" help:"File with the claims as JSON; standard input when there is none."`
+}
+
+func (c streamTryCmd) read() ([]byte, error) {
+	from := os.Stdin
+	if c.Claims != "" {
+		f, err := os.Open(c.Claims)
+		if err != nil {
+			return nil, account.Errorf(account.Invalid, "The claims in %s do not open.", c.Claims).Because(err)
+		}
+		defer f.Close()
+		from = f
+	}
+	return io.ReadAll(io.LimitReader(from, set.MaxToken+1))
 }
 
 func (c streamTryCmd) Run(a *app) error {
 	return withStream(a, c.Stream, func(l *store.Ledger, s account.Stream, _ string) error {
-		raw, err := io.ReadAll(io.LimitReader(os.Stdin, set.MaxToken+1))
+		raw, err := c.read()
 		if err != nil {
 			return err
 		}
