@@ -31,6 +31,7 @@ type Config struct {
 	Catalogue      string   `yaml:"catalogue" help:"YAML file with services, roles and limits. Empty: the shipped one."`
 	Log            Log      `yaml:"log" help:"One line per request and decision."`
 	Sessions       Sessions `yaml:"sessions" help:"How long a browser stays signed in. A connection or its provider can only shorten this."`
+	Lease          Duration `yaml:"lease" help:"How long this replica may answer session and key checks from memory without having heard from the database, 250ms to 10s. A removal may take as long while a replica is cut off; an outage of the database that is shorter goes unnoticed."`
 	SignIn         SignIn   `yaml:"sign_in" help:"The sign-in door."`
 	Scim           Scim     `yaml:"scim" help:"What identity providers push."`
 	Egress         Egress   `yaml:"egress" help:"What the daemon fetches from outside: metadata, discovery, keys, group listings."`
@@ -153,6 +154,7 @@ func Default() Config {
 		Keyring:   "drawbridge.keys",
 		Log:       Log{Level: "info", Format: "json"},
 		Sessions:  Sessions{Idle: Duration(8 * time.Hour), Absolute: Duration(24 * time.Hour)},
+		Lease:     Duration(time.Second),
 		SignIn:    SignIn{FlowAge: Duration(15 * time.Minute), Rate: 20, Burst: 300},
 		Scim:      Scim{Rate: 100, Burst: 400},
 		Egress:    Egress{Timeout: Duration(5 * time.Second)},
@@ -248,6 +250,7 @@ func (c Config) Check() error {
 	}
 	between("sessions.idle", c.Sessions.Idle, time.Minute, 30*24*time.Hour)
 	between("sessions.absolute", c.Sessions.Absolute, time.Minute, 90*24*time.Hour)
+	between("lease", c.Lease, 250*time.Millisecond, 10*time.Second)
 	between("sign_in.flow_age", c.SignIn.FlowAge, time.Minute, 15*time.Minute)
 	between("egress.timeout", c.Egress.Timeout, 100*time.Millisecond, time.Minute)
 	between("dns.recheck", c.DNS.Recheck, time.Minute, 30*24*time.Hour)

@@ -166,7 +166,7 @@ func (c *Coat) log(r *http.Request, rec *recorder, f *request.Facts, took time.D
 	case status >= 400:
 		outcome = "refused"
 	case quiet[r.Pattern]:
-		level = slog.LevelDebug // what balancers and style sheets ask for would bury the rest
+		level = slog.LevelDebug // what balancers, style sheets and apps ask for all the time would bury the rest
 	}
 	if !c.opt.Log.Enabled(r.Context(), level) {
 		return
@@ -191,7 +191,7 @@ func (c *Coat) log(r *http.Request, rec *recorder, f *request.Facts, took time.D
 	c.opt.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
-var quiet = map[string]bool{"GET /healthz": true, "GET /readyz": true, "GET /static/{file}": true}
+var quiet = map[string]bool{"GET /healthz": true, "GET /readyz": true, "GET /static/{file}": true, "POST /keys/verify": true}
 
 // route is the pattern that matched, without its method; "unmatched" when none did.
 func route(r *http.Request) string {

@@ -97,8 +97,8 @@ func ledgerOptions(c config.Config, t Tools) (store.Options, error) {
 	return store.Options{
 		URL: c.Database, Keyring: keyring, Catalogue: catalogue, Now: t.Now, Random: t.Random, Log: t.Log,
 		Sessions: store.SessionLimits{Idle: time.Duration(c.Sessions.Idle), Absolute: time.Duration(c.Sessions.Absolute)},
-		FlowAge:  time.Duration(c.SignIn.FlowAge),
-		SCIM:     scim.Embedded(),
+		FlowAge:  time.Duration(c.SignIn.FlowAge), Lease: time.Duration(c.Lease),
+		SCIM: scim.Embedded(),
 	}, nil
 }
 

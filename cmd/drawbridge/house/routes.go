@@ -5,6 +5,7 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/events/set"
+	"github.com/drawbridge-id/drawbridge/issuer"
 	"github.com/drawbridge-id/drawbridge/scim"
 	"github.com/drawbridge-id/drawbridge/web"
 	"github.com/drawbridge-id/drawbridge/web/api"
@@ -26,6 +27,7 @@ func (h *House) Routes() []web.Route { return h.routes(Version()) }
 func (h *House) routes(version string) []web.Route {
 	d := h.Door
 	c := console.New(console.Options{Ledger: h.Ledger, Door: d, Now: h.now})
+	apps := issuer.New(issuer.Options{Ledger: h.Ledger, Now: h.now})
 	slow := web.SignInThrottle
 	return []web.Route{
 		{Pattern: page.AssetPattern, Handler: web.Plain(page.Assets)},
@@ -80,6 +82,9 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "POST /ssf/{account}/subjects:remove", Exempt: true, Handler: h.Feeds.RemoveSubject},
 		{Pattern: "POST /ssf/{account}/verify", Exempt: true, Handler: h.Feeds.Verify},
 		{Pattern: "POST /ssf/{account}/poll/{stream}", Exempt: true, Handler: h.Feeds.Poll},
+
+		// apps; who asks in vain is slowed down there
+		{Pattern: "POST /keys/verify", Limit: issuer.Limit, Exempt: true, Handler: apps.VerifyKey},
 
 		// pages
 		{Pattern: "GET /{$}", Handler: c.Home},
