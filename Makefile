@@ -4,10 +4,10 @@ SHELL := /bin/bash
 GO    ?= go
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
 
-.PHONY: help build demo test bench fuzz lint requirements protocols clean
+.PHONY: help build demo test test-long bench fuzz lint requirements protocols clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 build: ## bin/drawbridge and bin/drawbridge-sim, static binaries
 	@mkdir -p bin
@@ -18,6 +18,9 @@ demo: build ## the whole house with simulated identity providers; Ctrl-C ends it
 
 test: ## everything that can be checked here; says what it had to skip. CI=true: a skip is a failure
 	@test/run.sh
+
+test-long: ## the crash stories for hundreds of rounds, on both databases; half an hour
+	@test/postgres.sh $(GO) test ./test/ -run '^TestKillingTheDaemon' -long -v -timeout 2h
 
 bench: ## figures as ratios to a bare handler, the library alone, or a peer, in one run
 	@test/bench.sh
