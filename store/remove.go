@@ -384,38 +384,43 @@ func (h *hand) comesBack(u account.User) ([]Again, error) {
 	return out, nil
 }
 
-// earns is what the active rules give somebody by the groups that a connection last told of, by sign-in and by push.
+// earns is what the active rules give somebody by the groups that a connection last told of.
 func (h *hand) earns(u account.UserID, c account.ConnectionID) (rules.Decision, error) {
-	a := h.Account.ID
-	groups, err := h.LastClaims(a, c, u)
+	groups, err := h.groupsOf(u, c)
 	if err != nil {
 		return rules.Decision{}, err
 	}
-	options, found, err := h.SCIMOptions(a, c)
+	set, err := h.RuleSet(h.Account.ID)
 	if err != nil {
 		return rules.Decision{}, err
 	}
-	if !found {
-		options = account.DefaultSCIMOptions
-	}
-	if pushes, err := h.PushesGroups(a, c); err != nil {
-		return rules.Decision{}, err
-	} else if pushes {
-		pushed, found, err := h.PushedGroups(a, c, u)
-		if err != nil {
-			return rules.Decision{}, err
-		}
-		if found {
-			groups = rules.Merge(groups, pushed, options.Groups)
-		}
-	}
-	set, err := h.RuleSet(a)
-	if err != nil {
-		return rules.Decision{}, err
-	}
-	active, err := h.l.activeRules(h.Tx, a, set.Revision)
+	active, err := h.l.activeRules(h.Tx, h.Account.ID, set.Revision)
 	if err != nil {
 		return rules.Decision{}, err
 	}
 	return active.index.Evaluate(c, groups), nil
+}
+
+// groupsOf are the groups that a connection last told of, by sign-in and by push.
+func (h *hand) groupsOf(u account.UserID, c account.ConnectionID) (account.GroupSet, error) {
+	a := h.Account.ID
+	groups, err := h.LastClaims(a, c, u)
+	if err != nil {
+		return groups, err
+	}
+	options, found, err := h.SCIMOptions(a, c)
+	if err != nil {
+		return groups, err
+	}
+	if !found {
+		options = account.DefaultSCIMOptions
+	}
+	if pushes, err := h.PushesGroups(a, c); err != nil || !pushes {
+		return groups, err
+	}
+	pushed, found, err := h.PushedGroups(a, c, u)
+	if err != nil || !found {
+		return groups, err
+	}
+	return rules.Merge(groups, pushed, options.Groups), nil
 }

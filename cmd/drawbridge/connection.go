@@ -18,6 +18,8 @@ type connectionCmd struct {
 	Enable    connectionEnableCmd    `cmd:"" help:"Let a connection sign people in again."`
 	Disable   connectionDisableCmd   `cmd:"" help:"Stop a connection at once, sessions made through it included."`
 	Approve   connectionApproveCmd   `cmd:"" help:"Accept changed provider metadata that waits for approval."`
+	Resume    connectionResumeCmd    `cmd:"" help:"Let a connection remove people again, after too many went in a short time."`
+	Decide    connectionDecideCmd    `cmd:"" help:"Record what the company decided about telling of people who leave."`
 	RotateKey connectionRotateKeyCmd `cmd:"" name:"rotate-key" help:"Replace our key pair for the connection: publish a new one, activate it, drop the old one."`
 }
 
@@ -89,6 +91,9 @@ func (c connectionShowCmd) Run(a *app) error {
 					public, c.ID, public, c.ID, s.OIDC.Issuer, s.OIDC.ClientID)
 			}
 		}
+		if err := showRemovals(a, l, public, c.ID); err != nil {
+			return err
+		}
 		keys, err := l.SPKeys(a.ctx, c.ID)
 		if err != nil {
 			return err
@@ -107,6 +112,31 @@ func (c connectionShowCmd) Run(a *app) error {
 		}
 		return nil
 	})
+}
+
+// showRemovals says whether we hear of it when somebody leaves (M-01).
+func showRemovals(a *app, l *store.Ledger, public string, c account.ConnectionID) error {
+	d, err := l.Detection(a.ctx, operator(), c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "\nremovals: %s\n  SCIM base URL          %s/scim/%s/v2, %d tokens, last used %s\n  event streams          %d, last heard %s\n",
+		d.Words(), public, c, d.SCIMTokens, timeOrNever(d.SCIMUsed), d.Streams, timeOrNever(d.StreamHeard))
+	if d.Decision != nil {
+		fmt.Fprintf(a.out, "  decision               %s, acknowledged by %s (%s)\n", d.Decision.Decision, d.Decision.AcknowledgedBy, d.Decision.Evidence)
+	}
+	if b := d.Breaker; b.Paused() {
+		fmt.Fprintf(a.out, "  PAUSED                 since %s: %d of %d people removed within %s; \"connection resume\" lets it go on\n",
+			b.PausedAt.UTC().Format(time.RFC3339), b.Removed, b.People, b.Within)
+	}
+	return nil
+}
+
+func timeOrNever(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 func showSAML(a *app, public string, c account.Connection, s account.SAMLSettings) {
@@ -217,6 +247,42 @@ func (c connectionRotateKeyCmd) Run(a *app) error {
 			return err
 		}
 		_, err = fmt.Fprintf(a.out, "%s is published beside the old key. Let the identity provider read the metadata again, then run with --activate=%s\n", key, key)
+		return err
+	})
+}
+
+type connectionResumeCmd struct {
+	Connection string        `arg:"" help:"Connection as org/name or id."`
+	Removals   int           `help:"Let so many removals through uncounted."`
+	For        time.Duration `help:"Or all of them for so long, at most 24h. With neither, counting begins anew."`
+}
+
+func (c connectionResumeCmd) Run(a *app) error {
+	return with(a, c.Connection, func(l *store.Ledger, conn account.Connection, _ string) error {
+		if _, err := l.ResumeRemovals(a.ctx, operator(), string(conn.ID), store.Allowance{Removals: c.Removals, For: c.For}); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(a.out, "%s removes people again, as the provider sends them\n", conn.Name)
+		return err
+	})
+}
+
+type connectionDecideCmd struct {
+	Connection     string `arg:"" help:"Connection as org/name or id."`
+	Decision       string `arg:"" help:"scim, events, or none: removals at the provider are not detected."`
+	AcknowledgedBy string `required:"" help:"Who, on the company's side, acknowledged in writing what follows from it."`
+	Evidence       string `required:"" help:"Where the acknowledgment is kept; an e-mail's Message-ID suffices."`
+	Note           string `help:"Anything else."`
+}
+
+func (c connectionDecideCmd) Run(a *app) error {
+	return with(a, c.Connection, func(l *store.Ledger, conn account.Connection, _ string) error {
+		d, err := l.RecordSyncDecision(a.ctx, operator(), conn.ID,
+			account.SyncDecision{Decision: account.SyncChoice(c.Decision), AcknowledgedBy: c.AcknowledgedBy, Evidence: c.Evidence, Note: c.Note})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.out, "%s: %s, recorded %s\n", conn.Name, d.Decision, d.RecordedAt.Format(time.RFC3339))
 		return err
 	})
 }

@@ -35,6 +35,10 @@ type commands struct {
 	Stream    streamCmd     `cmd:"" help:"Let a transmitter send security events, and see what they did."`
 	Feed      feedCmd       `cmd:"" help:"Announce what happens to webhooks and as security events, and see what came of it."`
 	Org       orgCmd        `cmd:"" help:"Show an org, its people and their roles."`
+	User      userCmd       `cmd:"" help:"Show, take out and let in people of an org."`
+	Key       keyCmd        `cmd:"" help:"List and revoke personal keys."`
+	Receipts  receiptsCmd   `cmd:"" help:"Show who was shut out, newest first, and how long it took."`
+	Drift     driftCmd      `cmd:"" help:"Show, and mend, what the identity providers and this house do not agree about."`
 	Audit     auditCmd      `cmd:"" help:"Show the audit log of an account."`
 	Print     configCmd     `cmd:"" name:"config" help:"Print every setting with its manual and its value."`
 	Check     checkCmd      `cmd:"" help:"Look whether the database is whole: that whoever is shut out has no credential, and all that belongs together is there."`
