@@ -159,7 +159,7 @@ type Polled struct {
 	held  int  // tokens that we could not take for reasons of our own
 }
 
-// PollOnce asks a transmitter once (RFC 8936 §2.4), telling it what it is owed, and hands the tokens that it answers with
+// PollOnce asks a transmitter once (RFC 8936 §2.2, RFC 8936 §2.4), telling it what it is owed, and hands the tokens that it answers with
 // to the ledger.
 func (d *Door) PollOnce(ctx context.Context, s account.Stream, owed verdicts) (Polled, error) {
 	body, err := json.Marshal(struct {
