@@ -30,8 +30,8 @@ func (l *Ledger) AddFeed(ctx context.Context, by account.Actor, a account.Accoun
 	if err := f.Check(); err != nil {
 		return account.Feed{}, account.Secret{}, err
 	}
-	if strings.ContainsAny(authorization.Reveal(), "\r\n\x00") || len(authorization.Reveal()) > 4096 {
-		return account.Feed{}, account.Secret{}, account.Errorf(account.Invalid, "An Authorization header is one line of at most 4,096 characters.").At("/authorization")
+	if err := checkAuthorization(authorization); err != nil {
+		return account.Feed{}, account.Secret{}, err
 	}
 	var fresh signingPair
 	var err error
@@ -67,6 +67,14 @@ func (l *Ledger) AddFeed(ctx context.Context, by account.Actor, a account.Accoun
 		return &note{Target: string(row.ID), Detail: map[string]any{"name": f.Name, "kind": f.Kind, "url": f.URL}}, err
 	})
 	return row.Feed, secret, err
+}
+
+func checkAuthorization(header account.Secret) error {
+	text := header.Reveal()
+	if len(text) > 4096 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return account.Errorf(account.Invalid, "An Authorization header is one line of at most 4,096 printable ASCII characters.").At("/authorization")
+	}
+	return nil
 }
 
 func (l *Ledger) webhookSecret() account.Secret {

@@ -121,6 +121,9 @@ func (l *Ledger) manage(ctx context.Context, by account.Actor, g Grant, verb str
 
 // OpenFeed makes a receiver's stream; address, events, requested, spelling and description are taken from f. Conflict when it has one.
 func (l *Ledger) OpenFeed(ctx context.Context, by account.Actor, g Grant, f account.Feed, authorization account.Secret) (out account.Feed, err error) {
+	if err := checkAuthorization(authorization); err != nil {
+		return out, err
+	}
 	err = l.manage(ctx, by, g, "stream.created", func(h *hand, _ table.Feed, found bool) (*note, error) {
 		if found {
 			return nil, account.Errorf(account.Conflict, "The receiver has a stream already.").Coded("stream_exists").Fix("Change it, or delete it first.")
@@ -191,6 +194,9 @@ func (l *Ledger) ChangeFeed(ctx context.Context, by account.Actor, g Grant, id a
 			return nil, err
 		}
 		if authorization != nil {
+			if err := checkAuthorization(*authorization); err != nil {
+				return nil, err
+			}
 			err := h.DropSecrets(f.Account, string(f.ID), secretAuthorize)
 			if err == nil && !authorization.IsZero() {
 				err = h.putFeedSecret(f, secretAuthorize, *authorization)

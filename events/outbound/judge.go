@@ -19,12 +19,13 @@ var webhookAgain = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.M
 // And a stream: eight tries, a second to an hour apart.
 var streamAgain = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 90 * time.Second, 6 * time.Minute, 20 * time.Minute, time.Hour}
 
-// longest is how old what is still tried may be: as long as all tries take, whatever it had to wait for before its first.
+// longest is how old what is still tried may be, whatever it had to wait for before its first try: as long as all tries take and half of
+// that, so that what waits behind something hopeless does not wait for as long again.
 func longest(again []time.Duration) (sum time.Duration) {
 	for _, d := range again {
 		sum += d
 	}
-	return sum
+	return sum * 3 / 2
 }
 
 // An answer is what a receiver said to one try.
