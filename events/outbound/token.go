@@ -96,7 +96,7 @@ func opaque(id string) account.SubjectID {
 	return account.SubjectID{Format: account.SubjectOpaque, Values: map[string]string{"id": id}}
 }
 
-// payloadOf is what an event says (CAEP §2 and §3, RISC §2, SSF §8.1).
+// payloadOf is what an event says (CAEP §2, CAEP §3, RISC §2, SSF §8.1).
 func payloadOf(signal string, a account.Announcement) map[string]any {
 	switch signal {
 	case account.SignalVerification:
