@@ -69,7 +69,10 @@ type Connection struct {
 	Which    account.Which
 	Settings account.Settings
 	SPKeys   []account.SPKey // ours to use; empty: the ledger makes one
-	SCIM     *SCIM           // nil: left alone
+	SCIM     *SCIM           // nil: left alone; likewise the next two
+
+	Breaker      *account.Breaker
+	SyncDecision *account.SyncDecision
 
 	// Metadata of a SAML provider that Resolve still has to read, as a document or by address; both are
 	// empty afterwards and Settings are complete.

@@ -57,17 +57,19 @@ type domainSection struct {
 }
 
 type connectionSection struct {
-	Name          string         `yaml:"name"`
-	Kind          string         `yaml:"kind"`
-	State         string         `yaml:"state"`
-	Enabled       *bool          `yaml:"enabled"`
-	MaxSession    time.Duration  `yaml:"max_session"`
-	RelinkByEmail bool           `yaml:"relink_by_email"`
-	Mapping       mappingSection `yaml:"mapping"`
-	SPKeys        []spKeySection `yaml:"sp_keys"`
-	SAML          *samlSection   `yaml:"saml"`
-	OIDC          *oidcSection   `yaml:"oidc"`
-	SCIM          *scimSection   `yaml:"scim"`
+	Name          string               `yaml:"name"`
+	Kind          string               `yaml:"kind"`
+	State         string               `yaml:"state"`
+	Enabled       *bool                `yaml:"enabled"`
+	MaxSession    time.Duration        `yaml:"max_session"`
+	RelinkByEmail bool                 `yaml:"relink_by_email"`
+	Mapping       mappingSection       `yaml:"mapping"`
+	SPKeys        []spKeySection       `yaml:"sp_keys"`
+	SAML          *samlSection         `yaml:"saml"`
+	OIDC          *oidcSection         `yaml:"oidc"`
+	SCIM          *scimSection         `yaml:"scim"`
+	Breaker       *breakerSection      `yaml:"breaker"`
+	SyncDecision  *syncDecisionSection `yaml:"sync_decision"`
 }
 
 type mappingSection struct {

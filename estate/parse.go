@@ -439,6 +439,8 @@ func (p *reading) connection(at string, s connectionSection) Connection {
 		p.bad(key(at, "state"), "A connection is draft or live, not %q.", s.State)
 	}
 	c.SCIM = p.scim(key(at, "scim"), s.SCIM)
+	c.Breaker = p.breaker(key(at, "breaker"), s.Breaker)
+	c.SyncDecision = p.syncDecision(key(at, "sync_decision"), s.SyncDecision)
 	c.Settings = account.Settings{Kind: account.IdPKind(s.Kind), Mapping: account.Mapping(s.Mapping),
 		MaxSession: s.MaxSession, RelinkByEmail: s.RelinkByEmail}
 	if s.Kind == "" {

@@ -15,6 +15,7 @@ type Stream struct {
 	Connection     string           // empty: of no identity provider
 	SubjectIssuers []string         // connections
 	Credentials    []PushCredential // all that are to be good, at most two; nil leaves them alone
+	Breaker        *account.Breaker // of a stream that belongs to no connection; nil: left alone
 }
 
 // A PushCredential was drawn before the file was written, and is given to the transmitter by whoever wrote it.
@@ -43,6 +44,7 @@ type streamSection struct {
 	KeysFollow      bool                    `yaml:"keys_follow_sessions"`
 	GTRKeys         string                  `yaml:"gtr_keys"`
 	CompromisedKeys string                  `yaml:"compromised_keys"`
+	Breaker         *breakerSection         `yaml:"breaker"`
 }
 
 type pushCredentialSection struct {
@@ -106,6 +108,9 @@ func (p *reading) stream(at string, a Account, s streamSection) Stream {
 	out.Settings = out.Settings.WithDefaults()
 	p.pointed(at, out.Settings.Check())
 	out.Credentials = p.pushCredentials(at, out.Settings, s.Credentials)
+	if out.Breaker = p.breaker(key(at, "breaker"), s.Breaker); out.Breaker != nil && s.Connection != "" {
+		p.bad(key(at, "breaker"), "The stream removes people for connection %q, whose breaker counts them.", s.Connection).Fix("Set it there.")
+	}
 	return out
 }
 

@@ -65,6 +65,7 @@ type Applied struct {
 	Org         account.Org          `json:"org"`
 	Connections []account.Connection `json:"connections"` // those of the file, without secrets
 	Domains     []account.Domain     `json:"domains"`     // those of the file
+	Streams     []account.Stream     `json:"streams"`     // those of the file, without secrets
 }
 
 // errDryRun takes a dry run back.
@@ -222,7 +223,7 @@ func (a *applying) account(want estate.Account) error {
 	}
 	one := &applyingAccount{applying: a, want: want, House: house, id: house.Account.ID,
 		teams: map[string]account.TeamID{}, connections: map[string]account.Connection{}}
-	for _, step := range []func() error{one.services, one.doTeams, one.owners, one.people, one.doConnections, one.domains, one.groups, one.rules} {
+	for _, step := range []func() error{one.services, one.doTeams, one.owners, one.people, one.doConnections, one.domains, one.groups, one.rules, one.streams} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -392,6 +393,9 @@ func (a *applyingAccount) doConnections() error {
 		}
 		if err == nil {
 			err = a.scim(c.ID, want.SCIM)
+		}
+		if err == nil {
+			err = a.removals(c.ID, want)
 		}
 		if err == nil {
 			err = a.EnableConnection(a.ctx, a.by, c.ID, want.Enabled)
@@ -633,7 +637,7 @@ func (a *applyingAccount) finish() error {
 	if err != nil {
 		return err
 	}
-	out := Applied{Account: house.Account, Org: house.Org, Connections: []account.Connection{}, Domains: []account.Domain{}}
+	out := Applied{Account: house.Account, Org: house.Org, Connections: []account.Connection{}, Domains: []account.Domain{}, Streams: []account.Stream{}}
 	for _, want := range a.want.Connections {
 		row, _, err := a.tx.ConnectionNamed(a.id, want.Name)
 		if err != nil {
@@ -647,6 +651,13 @@ func (a *applyingAccount) finish() error {
 			return err
 		}
 		out.Domains = append(out.Domains, row.Domain)
+	}
+	for _, want := range a.want.Streams {
+		s, _, err := a.tx.StreamNamed(a.id, want.Settings.Name)
+		if err != nil {
+			return err
+		}
+		out.Streams = append(out.Streams, s)
 	}
 	a.diff.Accounts = append(a.diff.Accounts, out)
 	return nil

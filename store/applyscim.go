@@ -21,6 +21,20 @@ func (a *applyingAccount) scim(c account.ConnectionID, want *estate.SCIM) error 
 	return a.scimTokens(c, want.Tokens)
 }
 
+// removals brings what a connection may remove, and what its company decided about it, to what the file says.
+func (a *applyingAccount) removals(c account.ConnectionID, want estate.Connection) error {
+	if want.Breaker != nil {
+		if _, err := a.SetBreaker(a.ctx, a.by, string(c), *want.Breaker); err != nil {
+			return err
+		}
+	}
+	if want.SyncDecision == nil {
+		return nil
+	}
+	_, err := a.RecordSyncDecision(a.ctx, a.by, c, *want.SyncDecision)
+	return err
+}
+
 // scimTokens makes the tokens of the file those of the connection; the others are worthless from then on.
 func (a *applyingAccount) scimTokens(c account.ConnectionID, want []estate.SCIMToken) error {
 	if len(want) == 0 {

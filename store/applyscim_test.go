@@ -108,3 +108,38 @@ func TestAnEstateFileWithATokenThatCannotWorkIsRefusedWhole(t *testing.T) {
 		}
 	})
 }
+
+// What a provider may remove, and what its company decided about removals, is in the file (K-18).
+func TestAnEstateFileSaysWhatAProviderMayRemove(t *testing.T) {
+	each(t, func(h *house) {
+		text := strings.Replace(globexFile, "client_secret: between-us}\n      - name: next", `client_secret: between-us}
+        breaker: {share: 5, within: 1h}
+        sync_decision: {decision: none, acknowledged_by: Olaf Nyman, evidence: "<4711@globex.example>"}
+      - name: next`, 1)
+		d := h.applied(text)
+		c := d.Accounts[0].Connections[0].ID
+		have, err := h.Detection(h.ctx(), theOperator, c)
+		h.ok(err)
+		if want := (account.Breaker{Share: 5, Within: time.Hour, Least: account.DefaultBreaker.Least}); have.Breaker.Breaker != want {
+			h.Errorf("breaker %+v", have.Breaker)
+		}
+		if have.Decision == nil || have.Decision.Decision != account.SyncNone || have.Decision.AcknowledgedBy != "Olaf Nyman" || have.Decision.RecordedBy != theOperator.String() {
+			h.Errorf("decision %+v", have.Decision)
+		}
+		if again := h.applied(text); !again.Empty() {
+			h.Errorf("applied again: %v", again.Changes)
+		}
+		if left := h.applied(globexFile); !left.Empty() {
+			h.Errorf("a file that says nothing leaves everything alone: %v", left.Changes)
+		}
+		if off := h.applied(strings.Replace(text, "share: 5, within: 1h", "off: true", 1)); !off.has("connection.breaker_changed") || len(off.Changes) != 1 {
+			h.Errorf("switched off: %v", off.Changes)
+		}
+		for old, bad := range map[string]string{"share: 5": "share: 500", "decision: none": "decision: maybe", "Olaf Nyman": "''"} {
+			_, err := estate.ParseWith(h.Catalogue(), []byte(strings.Replace(text, old, bad, 1)), nil, nil)
+			if p := estate.Problems(err); len(p) != 1 || p[0].Line < 16 || p[0].Line > 17 {
+				h.Errorf("%s: %v", bad, err)
+			}
+		}
+	})
+}

@@ -36,6 +36,9 @@ func (a *applyingAccount) stream(want estate.Stream) error {
 			return nil
 		})
 	}
+	if err == nil && want.Breaker != nil {
+		_, err = a.SetBreaker(a.ctx, a.by, string(have.ID), *want.Breaker)
+	}
 	if err != nil {
 		return err
 	}

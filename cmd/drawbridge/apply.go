@@ -30,6 +30,7 @@ type applyCmd struct {
 type applied struct {
 	Changes     []store.Changed     `json:"changes"`
 	Connections []appliedConnection `json:"connections"`
+	Streams     []appliedStream     `json:"streams"`
 	Secrets     map[string]string   `json:"secrets,omitempty"` // shown this once
 }
 
@@ -42,6 +43,15 @@ type appliedConnection struct {
 	ACS      string               `json:"acs,omitempty"`
 	Redirect string               `json:"redirect_uri,omitempty"`
 	Logout   string               `json:"logout"`
+	SCIM     string               `json:"scim"` // base URL
+}
+
+// appliedStream is what has to be typed into a transmitter of security events.
+type appliedStream struct {
+	Account string           `json:"account"`
+	Name    string           `json:"name"`
+	ID      account.StreamID `json:"id"`
+	Push    string           `json:"push,omitempty"` // address, without a credential that is part of it
 }
 
 func (c applyCmd) Run(a *app) error {
@@ -58,13 +68,22 @@ func (c applyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	out := applied{Changes: diff.Changes, Connections: []appliedConnection{}, Secrets: map[string]string{}}
+	out := applied{Changes: diff.Changes, Connections: []appliedConnection{}, Streams: []appliedStream{}, Secrets: map[string]string{}}
 	for name, secret := range secrets {
 		out.Secrets[name] = secret.Reveal()
 	}
 	for _, acct := range diff.Accounts {
 		for _, conn := range acct.Connections {
-			out.Connections = append(out.Connections, toCopy(acct.Account.Name, conn, h.Door.URLs(conn.ID)))
+			to := toCopy(acct.Account.Name, conn, h.Door.URLs(conn.ID))
+			to.SCIM = fmt.Sprintf("%s/scim/%s/v2", cfg.PublicURL, conn.ID)
+			out.Connections = append(out.Connections, to)
+		}
+		for _, s := range acct.Streams {
+			to := appliedStream{Account: acct.Account.Name, Name: s.Name, ID: s.ID}
+			if s.Method == account.StreamPush {
+				to.Push = fmt.Sprintf("%s/events/%s", cfg.PublicURL, s.ID)
+			}
+			out.Streams = append(out.Streams, to)
 		}
 	}
 	if c.JSON {
@@ -104,15 +123,20 @@ func (c applyCmd) print(a *app, l *store.Ledger, out applied, diff store.Diff) e
 	for name, secret := range out.Secrets {
 		fmt.Fprintf(a.out, "\n%s: %s   (copy it now, only a fingerprint is kept)\n", name, secret)
 	}
-	if len(out.Connections) > 0 {
+	if len(out.Connections)+len(out.Streams) > 0 {
 		fmt.Fprintln(a.out, "\nto copy into the identity providers:")
 		w := tabwriter.NewWriter(a.out, 2, 4, 2, ' ', 0)
 		for _, conn := range out.Connections {
 			fmt.Fprintf(w, "  %s/%s\t%s\n", conn.Account, conn.Name, conn.ID)
-			for _, line := range [][2]string{{"entity id, metadata", conn.EntityID}, {"ACS URL", conn.ACS}, {"sign-in redirect URI", conn.Redirect}, {"logout URL", conn.Logout}} {
+			for _, line := range [][2]string{{"entity id, metadata", conn.EntityID}, {"ACS URL", conn.ACS}, {"sign-in redirect URI", conn.Redirect}, {"logout URL", conn.Logout}, {"SCIM base URL", conn.SCIM}} {
 				if line[1] != "" {
 					fmt.Fprintf(w, "    %s\t%s\n", line[0], line[1])
 				}
+			}
+		}
+		for _, s := range out.Streams {
+			if s.Push != "" {
+				fmt.Fprintf(w, "  %s/%s\t%s\n    address for security events\t%s\n", s.Account, s.Name, s.ID, s.Push)
 			}
 		}
 		if err := w.Flush(); err != nil {
