@@ -229,9 +229,7 @@ func (t *turn) endOf(u account.UserID, ids []account.SessionID) (int, error) {
 			return 0, err
 		}
 		receipt.Sessions = int(n)
-		for _, id := range ids {
-			t.Shut(table.OfSession(id))
-		}
+		t.shutSessions(u, ids)
 	}
 	if t.stream.KeysFollowSessions && !t.whom.partial {
 		n, err := t.RevokeKeys(t.Account.ID, u, receipt.Why, t.now)
@@ -247,6 +245,20 @@ func (t *turn) endOf(u account.UserID, ids []account.SessionID) (int, error) {
 		}
 	}
 	return receipt.Sessions, t.finish(receipt)
+}
+
+// shutSessions says what no replica may remember: a few sessions one by one, else all of the person, else all of the account.
+func (t *turn) shutSessions(u account.UserID, ids []account.SessionID) {
+	switch {
+	case t.Said() >= manyPeople:
+		t.Shut(table.OfAccount(t.Account.ID))
+	case len(ids) > 3:
+		t.Shut(table.OfUser(u))
+	default:
+		for _, id := range ids {
+			t.Shut(table.OfSession(id))
+		}
+	}
 }
 
 // finish hands a receipt out and counts what it says, if it says anything.

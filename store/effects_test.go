@@ -484,3 +484,23 @@ func TestTokensAreForgottenWhenTheyAreOld(t *testing.T) {
 		}
 	})
 }
+
+func TestTheEventsOfAStreamThatIsGoneHoldNobodyUp(t *testing.T) {
+	inTown(t, func(w *town) {
+		const uri = "urn:test:broken"
+		eventKinds[uri] = eventKind{do: func(*turn) error { return errors.New("on fire") }}
+		defer delete(eventKinds, uri)
+		w.jane()
+		failed := w.hears(uri, email("jane@acme.example"), nil)
+		w.hears(risc+"account-disabled", email("new@acme.example"), nil)
+		w.set(func(s *account.Stream) { s.Enabled = false })
+		w.signedIn(w.login(w.connection, "00unew1", "new@acme.example")) // what is switched off says nothing
+		w.ok(w.RemoveStream(w.ctx(), theOperator, w.stream.ID))
+		w.clock.turn(time.Hour)
+		w.ok(w.retryEvents(w.ctx()))
+		e, err := w.event(failed.ID)
+		w.ok(err)
+		w.is(e, account.EventDeadLetter)
+		w.signedIn(w.login(w.connection, "00unew2", "newer@acme.example"))
+	})
+}

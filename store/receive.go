@@ -366,12 +366,20 @@ func (l *Ledger) rerun(ctx context.Context, by account.Actor, e account.Event, l
 	err = l.untilSettled(1, func(failed map[int]error) error {
 		return l.db.Write(ctx, func(tx *table.Tx) error {
 			r, err := l.enterStream(tx, by, e.Stream)
+			if account.KindOf(err) == account.NotFound {
+				out = e
+				return giveUp(tx, &out)
+			}
 			if err != nil {
 				return err
 			}
 			row, found, err := r.Event(e.Account, e.ID)
 			if err != nil || !found {
 				return errors.Join(err, errorIf(!found, noEvent()))
+			}
+			if by.Kind == "" && !r.stream.Enabled { // nobody asked for it, and nothing comes through it any more
+				out = row
+				return giveUp(tx, &out)
 			}
 			if row.Outcome != e.Outcome || row.Attempts != e.Attempts { // somebody else was faster
 				out = row
@@ -394,6 +402,15 @@ func (l *Ledger) rerun(ctx context.Context, by account.Actor, e account.Event, l
 		l.tell([]account.Event{out})
 	}
 	return out, l.tripped(ctx, err)
+}
+
+// giveUp lets an event wait no longer: its stream was removed or switched off.
+func giveUp(tx *table.Tx, e *account.Event) error {
+	e.RetryAt = time.Time{}
+	if e.Outcome == account.EventRetrying {
+		e.Outcome, e.Detail = account.EventDeadLetter, "The stream is gone or switched off. "+e.Detail
+	}
+	return tx.SetEvent(*e)
 }
 
 // ReplayEvent does once more what a dead letter, or an event that was held or about nobody, asks for: an administrator has mended what kept

@@ -17,8 +17,10 @@ type EventMetrics struct {
 	Polled  func(outcome string)     // done, quiet, failed
 }
 
-// Events adds what is to be known about security events that come in. Call it once.
-func (m *Metrics) Events() EventMetrics {
+// Events adds what is to be known about security events that come in.
+func (m *Metrics) Events() EventMetrics { return m.events() }
+
+func (m *Metrics) newEvents() EventMetrics {
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "drawbridge_events_total", Help: "Security events received, by what came of them.",
 	}, []string{"outcome"})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,7 @@ type Metrics struct {
 	throttled *prometheus.CounterVec
 	signIns   *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
+	events    func() EventMetrics // made when they are first asked for
 }
 
 // NewMetrics makes a fresh set.
@@ -66,6 +68,7 @@ func NewMetrics(b Build) *Metrics {
 	build.WithLabelValues(b.Version, b.Commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.panics, m.throttled, m.signIns, m.refusals, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.events = sync.OnceValue(m.newEvents)
 	return m
 }
 

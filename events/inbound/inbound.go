@@ -32,7 +32,6 @@ type Options struct {
 
 // Metrics are told what happens; each may be nil.
 type Metrics struct {
-	Event   func(account.Event)      // what came of an event, once
 	Refused func(code string)        // a token, by its RFC 8935 code or the status it was answered with
 	Applied func(took time.Duration) // a token, from its arrival to its effect everywhere
 	Keys    func(outcome string)     // a fetch of a key set: done, failed
@@ -67,9 +66,6 @@ func New(o Options) *Door {
 }
 
 func (m Metrics) withDefaults() Metrics {
-	if m.Event == nil {
-		m.Event = func(account.Event) {}
-	}
 	if m.Refused == nil {
 		m.Refused = func(string) {}
 	}

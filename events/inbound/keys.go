@@ -66,15 +66,9 @@ func (d *Door) receive(ctx context.Context, by account.Actor, s account.Stream, 
 	if by.Received.IsZero() {
 		by.Received = d.o.Now()
 	}
-	got, err := d.o.Ledger.Receive(ctx, by, s.ID, token)
-	if err != nil {
+	if _, err := d.o.Ledger.Receive(ctx, by, s.ID, token); err != nil {
 		return err
 	}
 	d.o.Metrics.Applied(d.o.Now().Sub(by.Received))
-	for _, e := range got.Events {
-		if !got.Repeat {
-			d.o.Metrics.Event(e)
-		}
-	}
 	return nil
 }

@@ -15,6 +15,6 @@ func (h *House) events(t Tools, fetch *http.Client, metrics *web.Metrics) *inbou
 	return inbound.New(inbound.Options{
 		Ledger: h.Ledger, Fetch: fetch, PublicURL: h.cfg.PublicURL, Now: t.Now, Log: t.Log, Rate: h.cfg.Scim.Rate, Burst: h.cfg.Scim.Burst,
 		Poll:    egress.New(egress.Options{Allow: h.cfg.Egress.Allow, Timeout: inbound.PollTimeout, MaxBody: inbound.PollLimit, Log: t.Log}),
-		Metrics: inbound.Metrics{Event: m.Event, Refused: m.Refused, Applied: m.Applied, Keys: m.Keys, Polled: m.Polled},
+		Metrics: inbound.Metrics{Refused: m.Refused, Applied: m.Applied, Keys: m.Keys, Polled: m.Polled},
 	})
 }

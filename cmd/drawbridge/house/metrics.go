@@ -14,7 +14,7 @@ func openMeasured(ctx context.Context, c config.Config, t Tools, m *web.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	o.Removed, o.Waited = m.Removals(), m.Waits()
+	o.Removed, o.Waited, o.Event = m.Removals(), m.Waits(), m.Events().Event
 	l, err := store.Open(ctx, o)
 	if err != nil {
 		return nil, err
