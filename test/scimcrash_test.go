@@ -118,6 +118,9 @@ func killedWhilePushing(t *testing.T, database string) {
 		if t.Failed() {
 			t.Fatalf("round %d, seed %d", round, seed)
 		}
+		if round%10 == 9 {
+			t.Logf("%d rounds", round+1)
+		}
 	}
 	people, shut := 0, 0
 	for _, s := range sites {
