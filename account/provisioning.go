@@ -11,8 +11,44 @@ type SCIMToken struct {
 	CreatedAt  time.Time
 	CreatedBy  string // as Actor.String says
 	ExpiresAt  time.Time
-	UsedAt     time.Time // zero: never; renewed at most once a minute
+	UsedAt     time.Time    // zero: never; renewed at most once a minute
+	Client     SCIMClientID // the OAuth client that fetched it; empty: it was minted by hand
 }
+
+// A SCIMClient is an OAuth client (RFC 6749 §4.4) with which an identity provider fetches tokens of an hour, instead of holding one of
+// years. Its secret is shown once; the ledger keeps the digest.
+type SCIMClient struct {
+	ID         SCIMClientID // the client_id
+	Connection ConnectionID
+	Last4      string // of the secret
+	CreatedAt  time.Time
+	CreatedBy  string // as Actor.String says
+	ExpiresAt  time.Time
+	UsedAt     time.Time // when it last fetched a token; zero: never
+}
+
+// An Unmet is a pushed resource in which provisioning and sign-in do not meet.
+type Unmet struct {
+	Kind   string // User, or Group: it names members that are nobody yet
+	ID     string
+	Name   string // userName or displayName
+	Person UserID // who it is here; empty: nobody
+	Why    string // and what to do
+}
+
+// A SCIMDialect is whose habits a request has.
+type SCIMDialect string
+
+// The dialects.
+const (
+	DialectOkta      SCIMDialect = "okta"
+	DialectEntra     SCIMDialect = "entra"
+	DialectOneLogin  SCIMDialect = "onelogin"
+	DialectJumpCloud SCIMDialect = "jumpcloud"
+	DialectPing      SCIMDialect = "ping"
+	DialectGoogle    SCIMDialect = "google"
+	DialectUnknown   SCIMDialect = "unknown"
+)
 
 // SCIMOptions are how a connection's pushed people and groups meet those that sign in.
 type SCIMOptions struct {
@@ -70,5 +106,7 @@ type SCIMRequest struct {
 	Changed  string // what it changed, in words
 	Body     string // without passwords; clipped
 	Agent    string // User-Agent
+	Dialect  SCIMDialect
+	Lacks    string // what was sent and is not kept, in words; empty: it can be replayed
 	Took     time.Duration
 }

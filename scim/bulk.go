@@ -355,6 +355,7 @@ func (b *bulk) send(o *operation, method, path string, data map[string]any) {
 	}
 	y := &exchange{Door: b.Door, w: w, r: r, pusher: b.pusher, base: b.base, data: data}
 	y.begin(path)
+	y.line.Dialect = b.line.Dialect
 	y.run()
 	o.status, o.answer = w.status, map[string]any{}
 	if tag := w.header.Get("ETag"); tag != "" {

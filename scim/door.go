@@ -29,6 +29,12 @@ import (
 // Limit is how many bytes a body may have: 2 MB, enough for a group of 20,000 members.
 const Limit = 2 << 20
 
+// What of a request the log keeps, in bytes.
+const (
+	longestLine = 1000
+	longestBody = 8000
+)
+
 // longestURL is less than the server takes as a header, so that who goes beyond it is told in SCIM's words.
 const longestURL = 12 << 10
 
@@ -37,17 +43,18 @@ type Options struct {
 	Ledger    *store.Ledger
 	PublicURL string // without a slash at the end
 	Now       func() time.Time
-	Rate      float64 // requests a second of one connection, sustained
-	Burst     float64 // and at once
-	// Answered is told of each request: whose client asked, the status, and how long it took. It may be nil.
+	// Answered is told of each request, and of each operation of a bulk request: whose habits it has, its status, how long it took. It may be nil.
 	Answered func(dialect string, status int, took time.Duration)
+	Rate     float64 // requests a second of one connection, sustained
+	Burst    float64 // and at once
 }
 
 // A Door answers SCIM requests. It is safe for concurrent use.
 type Door struct {
-	opt     Options
-	buckets *lru.Cache[account.ConnectionID, *bucket]
-	kinds   *lru.Cache[account.ConnectionID, kindOf]
+	opt      Options
+	buckets  *lru.Cache[account.ConnectionID, *bucket]
+	dialects *lru.Cache[account.SCIMTokenID, account.SCIMDialect] // that the requests of a token were recognised by
+	kinds    *lru.Cache[account.ConnectionID, kindOf]
 }
 
 // New makes a door.
@@ -55,6 +62,7 @@ func New(o Options) *Door {
 	d := &Door{opt: o}
 	d.buckets, _ = lru.New[account.ConnectionID, *bucket](4096) // an error means a size below 1
 	d.kinds, _ = lru.New[account.ConnectionID, kindOf](4096)
+	d.dialects, _ = lru.New[account.SCIMTokenID, account.SCIMDialect](4096)
 	return d
 }
 
@@ -100,7 +108,10 @@ type exchange struct {
 
 // begin begins the line of the request log.
 func (x *exchange) begin(path string) {
-	x.line = account.SCIMRequest{At: x.opt.Now().UTC(), Method: x.r.Method, Path: clipTo(path, 1000), Agent: clipTo(x.r.UserAgent(), 200)}
+	x.line = account.SCIMRequest{At: x.opt.Now().UTC(), Method: x.r.Method, Path: clipTo(path, longestLine), Agent: clipTo(x.r.UserAgent(), 200)}
+	if len(path) > longestLine {
+		x.lacks("the end of its path")
+	}
 }
 
 // Serve answers everything below /scim/{connection}/v2/. Errors are SCIM's, whatever the request asked for.
@@ -109,14 +120,12 @@ func (d *Door) Serve(w http.ResponseWriter, r *http.Request) error {
 	id, _ := account.ParseID[account.ConnectionID](r.PathValue("connection"))
 	x := &exchange{Door: d, w: w, r: r, base: d.opt.PublicURL + "/scim/" + string(id) + "/v2"}
 	x.begin(strings.TrimPrefix(r.URL.RequestURI(), "/scim/"+string(id)+"/v2"))
-	if d.opt.Answered != nil {
-		defer func() {
-			d.opt.Answered(d.dialect(ctx, x.pusher.Connection, r), x.line.Status, d.opt.Now().Sub(x.line.At))
-		}()
-	}
 	var err error
-	if x.pusher, err = d.admit(ctx, id, r); err != nil {
+	x.pusher, err = d.admit(ctx, id, r)
+	x.recognise(byHeader(r.UserAgent(), r.URL.RawQuery))
+	if err != nil {
 		x.fail(err)
+		x.count()
 		return nil
 	}
 	request.Note(ctx, slog.String("connection", string(id)), slog.String("actor", x.by().String()), slog.String("verb", "scim"))
@@ -129,13 +138,22 @@ func (x *exchange) run() {
 	if err := x.serve(); err != nil {
 		x.fail(err)
 	}
+	x.count()
 	if x.logged && x.line.Status < 400 {
 		return
 	}
-	x.line.Token, x.line.Took = x.pusher.Token.ID, x.opt.Now().Sub(x.line.At)
+	x.line.Token = x.pusher.Token.ID
 	ctx := x.r.Context()
 	if err := x.opt.Ledger.JotRequest(ctx, x.pusher, x.line); err != nil {
 		request.Note(ctx, slog.String("error", err.Error()))
+	}
+}
+
+// count tells how a request ended, and how long it took.
+func (x *exchange) count() {
+	x.line.Took = x.opt.Now().Sub(x.line.At)
+	if x.opt.Answered != nil {
+		x.opt.Answered(string(x.line.Dialect), x.line.Status, x.line.Took)
 	}
 }
 
@@ -265,24 +283,43 @@ func (x *exchange) message() (map[string]any, error) {
 	if ct := x.r.Header.Get("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
 		if err != nil || media != mediaType && media != "application/json" {
+			x.lacks("its body, which was not read")
 			return nil, &refusal{status: http.StatusUnsupportedMediaType, detail: "The body is of type application/scim+json or application/json."}
 		}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, Limit))
-	if err != nil {
-		return nil, err
+	if err == nil {
+		var m map[string]any
+		if m, err = object(body); err == nil {
+			x.keep(m)
+			return m, nil
+		}
 	}
-	m, err := object(body)
-	if err != nil {
-		return nil, err
-	}
-	x.keep(m)
-	return m, nil
+	x.lacks("its body, which does not read")
+	return nil, err
 }
 
+func (x *exchange) lacks(what string) {
+	if x.line.Lacks != "" {
+		x.line.Lacks += " and "
+	}
+	x.line.Lacks += what
+}
+
+// keep takes a body into the request log, without passwords.
 func (x *exchange) keep(m map[string]any) {
-	if raw, err := json.Marshal(redact(m)); err == nil {
-		x.line.Body = clipTo(string(raw), 8000)
+	x.recognise(byBody(m))
+	masked := false
+	raw, err := json.Marshal(redact(m, &masked))
+	if err != nil {
+		return
+	}
+	x.line.Body = clipTo(string(raw), longestBody)
+	if masked {
+		x.lacks("a password")
+	}
+	if len(raw) > longestBody {
+		x.lacks("the end of its body")
 	}
 }
 

@@ -156,15 +156,15 @@ func spread(t directory.Type, op directory.PatchOp, body map[string]any) (out []
 	return out, notes, nil
 }
 
-// redact is a body as the request log keeps it: passwords are masked wherever they stand.
-func redact(v any) any {
+// redact is a body as the request log keeps it: passwords are masked wherever they stand, and masked says that there were some.
+func redact(v any, was *bool) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for key, e := range v {
 			path, _ := e.(string)
 			if strings.Contains(strings.ToLower(key), "password") {
-				out[key] = "••••"
+				out[key], *was = "••••", true
 				continue
 			}
 			if strings.EqualFold(key, "path") && strings.Contains(strings.ToLower(path), "password") {
@@ -172,18 +172,18 @@ func redact(v any) any {
 				for other := range v {
 					masked[other] = v[other]
 					if strings.EqualFold(other, "value") {
-						masked[other] = "••••"
+						masked[other], *was = "••••", true
 					}
 				}
 				return masked
 			}
-			out[key] = redact(e)
+			out[key] = redact(e, was)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
-			out[i] = redact(e)
+			out[i] = redact(e, was)
 		}
 		return out
 	}

@@ -170,7 +170,9 @@ func serviceProviderConfig(base string) map[string]any {
 		"pagination": map[string]any{"cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": usualPage, "maxPageSize": longestPage,
 			"cursorTimeout": int(cursorAge.Seconds())},
 		"authenticationSchemes": []any{map[string]any{"type": "oauthbearertoken", "name": "Bearer token", "description": "A token of this connection, in the Authorization header.",
-			"specUri": "https://www.rfc-editor.org/info/rfc6750", "primary": true}},
+			"specUri": "https://www.rfc-editor.org/info/rfc6750", "primary": true},
+			map[string]any{"type": "oauth2", "name": "OAuth client credentials", "description": "A client of this connection fetches tokens of an hour at " + strings.TrimSuffix(base, "/v2") + "/oauth/token.",
+				"specUri": "https://www.rfc-editor.org/info/rfc6749"}},
 		"meta": map[string]any{"resourceType": "ServiceProviderConfig", "location": base + "/ServiceProviderConfig"},
 	}
 }

@@ -76,6 +76,7 @@ type Ledger struct {
 	memory
 	newKey func(time.Time) (account.SPKey, error) // newSPKey; tests have it faster
 	heard  func(account.AuditLine)                // told of each audit line, by Apply; may be nil
+	pushed func(account.SCIMRequest)              // told of each push that changes something, by ReplaySCIM; may be nil
 	stamps stamps
 	lease  lease
 	visits memos[*visit]

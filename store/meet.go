@@ -15,19 +15,26 @@ func (p *provision) meet(row *table.Pushed) error {
 	a, c := p.where()
 	email, name := row.Document.Email(), row.Document.Title()
 	if row.Person != "" {
+		if err := p.compare(row); err != nil {
+			return err
+		}
 		return p.followPush(row.Person, email, name)
 	}
+	row.Unmet = ""
 	u, err := p.personFor(row, email)
 	if err != nil || u == "" {
 		return err
 	}
 	if other, found, err := p.PushedFor(a, c, u); err != nil || found && other.ID != row.ID {
 		if err == nil {
-			p.note("%s stands for the person with the address %s already; this one is nobody here.", other.ID, email)
+			p.unmet(row, "%s stands for the person with the address %s already; this one is nobody here.", other.ID, email)
 		}
 		return err
 	}
 	row.Person = u
+	if err := p.compare(row); err != nil {
+		return err
+	}
 	p.Gain(table.OfUser(u))
 	first, err := p.PutTenancy(a, u, p.now)
 	if err == nil && first {
@@ -50,7 +57,7 @@ func (p *provision) personFor(row *table.Pushed, email string) (account.UserID, 
 		}
 	}
 	if email == "" {
-		p.note("There is no e-mail address, so that this is nobody here.")
+		p.unmet(row, "There is no e-mail address, so that this is nobody here.")
 		return "", nil
 	}
 	counts, err := p.hasSay(email)
@@ -58,7 +65,7 @@ func (p *provision) personFor(row *table.Pushed, email string) (account.UserID, 
 		return "", err
 	}
 	if !counts {
-		p.note("The domain of %s is not proved for this account, so that this is nobody here. Prove it under Domains.", email)
+		p.unmet(row, "The domain of %s is not proved for this account, so that this is nobody here. Prove it under Domains.", email)
 		return "", nil
 	}
 	u, found, err := p.UserByEmail(email)

@@ -65,6 +65,9 @@ func (l *Ledger) provision(ctx context.Context, push Push, status int, do func(*
 			if len(p.notes) > 0 {
 				line.Detail = clip(strings.Join(append([]string{}, p.notes...), " "), 1000)
 			}
+			if l.pushed != nil {
+				l.pushed(line)
+			}
 			return tx.InsertSCIMRequest(push.Account, push.Connection, line)
 		})
 	}
@@ -321,7 +324,7 @@ func (p *provision) amend(row *table.Pushed, patched directory.Patched) error {
 		row.Version, row.Modified = row.Version+1, later(p.now, row.Modified)
 	}
 	switch {
-	case edited, renamed, row.Person != before.Person:
+	case edited, renamed, row.Person != before.Person, row.Unmet != before.Unmet:
 		err = p.PutPushed(*row, p.Type(row.Kind), false)
 	case moved:
 		err = p.TouchPushed(*row)

@@ -554,7 +554,9 @@ func (s *signIn) remember(tx *table.Tx, gate table.Gate, p table.Known, groups a
 	var err error
 	switch {
 	case p.Subject == "":
-		err = tx.PutIdentity(id)
+		if err = tx.PutIdentity(id); err == nil {
+			err = s.introduced(tx, a, p.ID)
+		}
 	case p.State == groups.State && p.Groups == text, !known && p.State != "":
 		err = tx.TouchIdentity(id)
 	default:

@@ -179,7 +179,8 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"GET /oidc/{connection}/initiate": {}, "POST /oidc/{connection}/initiate": {}, "GET /oidc/{connection}/callback": {},
 			"POST /oidc/{connection}/callback": {}, "POST /oidc/{connection}/backchannel-logout": {},
 			"GET /login-test/start/{connection}/{ticket}": {}, "GET /setup/{token}": {}, "POST /setup/{token}": {}, "/api/v1/": {},
-			"/scim/{connection}/v2/{rest...}": {}, // a token of the connection, and no browser: TestTwoTenantsNeverSeeEachOther
+			"POST /scim/{connection}/oauth/token": {}, // a client of the connection, and no browser: TestAProviderFetchesItsTokens
+			"/scim/{connection}/v2/{rest...}":     {}, // a token of the connection, and no browser: TestTwoTenantsNeverSeeEachOther
 			// one's own
 			"GET /signin": {nobody: 200, stranger: 303, member: 303}, "GET /session": {nobody: 401, stranger: 200, member: 200},
 			"GET /signout": {nobody: 303, stranger: 303, member: 303}, "GET /{$}": {nobody: 303, stranger: 200, member: 200},

@@ -11,9 +11,12 @@ import (
 
 type scimCmd struct {
 	Token   scimTokenCmd   `cmd:"" help:"Make, list and revoke the tokens that let an identity provider push people."`
+	Client  scimClientCmd  `cmd:"" help:"Make, list and revoke OAuth clients, with which a provider fetches tokens of an hour."`
 	Options scimOptionsCmd `cmd:"" help:"Say how pushed people and groups meet those that sign in."`
 	Schema  scimSchemaCmd  `cmd:"" help:"Declare schemas of the connection's own, for attributes that the provider maps in addition."`
 	Log     scimLogCmd     `cmd:"" help:"Show what a provider asked, newest first, and what came of it."`
+	Replay  scimReplayCmd  `cmd:"" help:"Say how a request of the log would be answered now, and change nothing."`
+	Unmet   scimUnmetCmd   `cmd:"" help:"List pushed people whom sign-in does not meet, with the reason."`
 }
 
 type scimTokenCmd struct {
@@ -102,7 +105,7 @@ func (c scimLogCmd) Run(a *app) error {
 			return err
 		}
 		for _, r := range all {
-			fmt.Fprintf(a.out, "%s  %s %s  %d %s  %s\n", r.At.Format(time.RFC3339), r.Method, r.Path, r.Status, r.SCIMType, r.Took.Round(time.Millisecond))
+			fmt.Fprintf(a.out, "%s  %s  %s %s  %d %s  %s  %s\n", r.At.Format(time.RFC3339), r.ID, r.Method, r.Path, r.Status, r.SCIMType, r.Took.Round(time.Millisecond), r.Dialect)
 			for _, line := range []string{r.Changed, r.Detail} {
 				if line != "" {
 					fmt.Fprintf(a.out, "    %s\n", line)

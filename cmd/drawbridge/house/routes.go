@@ -58,6 +58,7 @@ func (h *House) routes(version string) []web.Route {
 
 		// SCIM, per connection: one door for all methods, so that every refusal is in SCIM's words. Bodies are bounded there.
 		{Pattern: "/scim/{connection}/v2/{rest...}", Limit: 8 * scim.Limit, Exempt: true, Handler: h.Scim.Serve},
+		{Pattern: "POST /scim/{connection}/oauth/token", Limit: small, Exempt: true, Throttle: slow, Handler: h.Scim.Token},
 
 		// security events in, per stream: one door for all methods, so that every refusal is in RFC 8935's words
 		{Pattern: "/events/{stream}", Limit: set.MaxToken + 1, Exempt: true, Handler: h.Events.Push},

@@ -43,7 +43,8 @@ type DB struct {
 	writer  *writer // SQLite only
 	reads   *prepared
 	readers *semaphore.Weighted
-	within  *Tx // see Within
+	within  *Tx  // see Within
+	steps   bool // see Rehearse
 	now     func() time.Time
 	marks   *Marks
 	url     string
@@ -206,6 +207,9 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // more than once (see again), so it must not touch anything but tx. When do has shut something, Write answers once that is in force in
 // every process.
 func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
+	if db.within != nil && db.steps {
+		return db.within.step(do)
+	}
 	if db.within != nil {
 		return do(db.within)
 	}

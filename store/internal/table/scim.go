@@ -67,11 +67,11 @@ func (tx *Tx) PutExtensions(a account.AccountID, c account.ConnectionID, o accou
 	return err
 }
 
-const scimTokenColumns = `t.id, t.connection_id, t.last4, t.created_at, t.created_by, t.expires_at, t.used_at`
+const scimTokenColumns = `t.id, t.connection_id, t.last4, t.created_at, t.created_by, t.expires_at, t.used_at, t.client_id`
 
 func scanSCIMToken(s scanner) (t account.SCIMToken, err error) {
 	var made, expires, used int64
-	err = s.Scan(&t.ID, &t.Connection, &t.Last4, &made, &t.CreatedBy, &expires, &used)
+	err = s.Scan(&t.ID, &t.Connection, &t.Last4, &made, &t.CreatedBy, &expires, &used, &t.Client)
 	t.CreatedAt, t.ExpiresAt, t.UsedAt = instant(made), instant(expires), instant(used)
 	return t, err
 }
@@ -94,18 +94,18 @@ func (tx *Tx) PusherByDigest(c account.ConnectionID, digest []byte, at time.Time
 		 WHERE t.digest = $1 AND t.connection_id = $2 AND t.expires_at > $3`, digest, c, micros(at))
 }
 
-// SCIMTokens lists the tokens of a connection that have not run out, oldest first.
+// SCIMTokens lists the tokens of a connection that were minted by hand and have not run out, oldest first.
 func (tx *Tx) SCIMTokens(a account.AccountID, c account.ConnectionID, at time.Time) ([]account.SCIMToken, error) {
 	return list(tx, scanSCIMToken, `
 		SELECT `+scimTokenColumns+` FROM scim_tokens t
-		 WHERE t.account_id = $1 AND t.connection_id = $2 AND t.expires_at > $3 ORDER BY t.id`, a, c, micros(at))
+		 WHERE t.account_id = $1 AND t.connection_id = $2 AND t.expires_at > $3 AND t.client_id = '' ORDER BY t.id`, a, c, micros(at))
 }
 
 // InsertSCIMToken writes a new one.
 func (tx *Tx) InsertSCIMToken(a account.AccountID, t account.SCIMToken, digest []byte) error {
 	_, err := tx.exec(`
-		INSERT INTO scim_tokens (account_id, id, connection_id, digest, last4, created_at, created_by, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a, t.ID, t.Connection, digest, t.Last4, micros(t.CreatedAt), t.CreatedBy, micros(t.ExpiresAt))
+		INSERT INTO scim_tokens (account_id, id, connection_id, digest, last4, created_at, created_by, expires_at, client_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, a, t.ID, t.Connection, digest, t.Last4, micros(t.CreatedAt), t.CreatedBy, micros(t.ExpiresAt), t.Client)
 	return err
 }
 
@@ -165,21 +165,30 @@ func (tx *Tx) PushesGroups(a account.AccountID, c account.ConnectionID) (bool, e
 // InsertSCIMRequest writes one line of the request log.
 func (tx *Tx) InsertSCIMRequest(a account.AccountID, c account.ConnectionID, r account.SCIMRequest) error {
 	_, err := tx.exec(`
-		INSERT INTO scim_requests (account_id, connection_id, id, at, method, path, status, scim_type, detail, changed, body, agent, token_id, micros)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		a, c, r.ID, micros(r.At), r.Method, r.Path, r.Status, r.SCIMType, r.Detail, r.Changed, r.Body, r.Agent, r.Token, r.Took.Microseconds())
+		INSERT INTO scim_requests (account_id, connection_id, id, at, method, path, status, scim_type, detail, changed, body, agent, token_id, micros, dialect, lacks)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		a, c, r.ID, micros(r.At), r.Method, r.Path, r.Status, r.SCIMType, r.Detail, r.Changed, r.Body, r.Agent, r.Token, r.Took.Microseconds(), r.Dialect, r.Lacks)
 	return err
+}
+
+const scimRequestColumns = `id, at, method, path, status, scim_type, detail, changed, body, agent, token_id, micros, dialect, lacks`
+
+func scanSCIMRequest(s scanner) (r account.SCIMRequest, err error) {
+	var at, took int64
+	err = s.Scan(&r.ID, &at, &r.Method, &r.Path, &r.Status, &r.SCIMType, &r.Detail, &r.Changed, &r.Body, &r.Agent, &r.Token, &took, &r.Dialect, &r.Lacks)
+	r.At, r.Took = instant(at), time.Duration(took)*time.Microsecond
+	return r, err
+}
+
+// SCIMRequest reads one line of the request log.
+func (tx *Tx) SCIMRequest(a account.AccountID, c account.ConnectionID, id account.SCIMRequestID) (account.SCIMRequest, bool, error) {
+	return one(tx, scanSCIMRequest, `SELECT `+scimRequestColumns+` FROM scim_requests WHERE account_id = $1 AND connection_id = $2 AND id = $3`, a, c, id)
 }
 
 // SCIMRequests lists the request log of a connection, newest first, from before a line ("" from the newest).
 func (tx *Tx) SCIMRequests(a account.AccountID, c account.ConnectionID, before account.SCIMRequestID, n int) ([]account.SCIMRequest, error) {
-	return list(tx, func(s scanner) (r account.SCIMRequest, err error) {
-		var at, took int64
-		err = s.Scan(&r.ID, &at, &r.Method, &r.Path, &r.Status, &r.SCIMType, &r.Detail, &r.Changed, &r.Body, &r.Agent, &r.Token, &took)
-		r.At, r.Took = instant(at), time.Duration(took)*time.Microsecond
-		return r, err
-	}, `
-		SELECT id, at, method, path, status, scim_type, detail, changed, body, agent, token_id, micros FROM scim_requests
+	return list(tx, scanSCIMRequest, `
+		SELECT `+scimRequestColumns+` FROM scim_requests
 		 WHERE account_id = $1 AND connection_id = $2 AND ($3 = '' OR id < $3) ORDER BY id DESC LIMIT $4`, a, c, before, n)
 }
 

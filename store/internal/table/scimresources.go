@@ -16,14 +16,15 @@ type Pushed struct {
 	directory.Resource
 	Account account.AccountID
 	Meets   string // the subject, or group value, that a sign-in brings for it
+	Unmet   string // why provisioning and sign-in do not meet in it, in words; empty while they do
 }
 
-const pushedColumns = `r.account_id, r.connection_id, r.kind, r.id, r.meets, r.user_id, r.document, r.version, r.created_at, r.modified_at`
+const pushedColumns = `r.account_id, r.connection_id, r.kind, r.id, r.meets, r.user_id, r.document, r.version, r.created_at, r.modified_at, r.unmet`
 
 func scanPushed(s scanner) (p Pushed, err error) {
 	var document string
 	var made, changed int64
-	if err = s.Scan(&p.Account, &p.Connection, &p.Kind, &p.ID, &p.Meets, &p.Person, &document, &p.Version, &made, &changed); err != nil {
+	if err = s.Scan(&p.Account, &p.Connection, &p.Kind, &p.ID, &p.Meets, &p.Person, &document, &p.Version, &made, &changed, &p.Unmet); err != nil {
 		return p, err
 	}
 	p.Created, p.Modified = instant(made), instant(changed)
@@ -78,14 +79,14 @@ func (tx *Tx) PutPushed(p Pushed, t directory.Type, fresh bool) error {
 		return err
 	}
 	args := []any{p.Account, p.Connection, p.Kind, p.ID, []byte(directory.Fold(p.Document.Name(p.Kind))), []byte(p.Document.Text("externalId")), p.Meets,
-		p.Person, string(document), p.Document.Title(), p.Version, micros(p.Created), micros(p.Modified)}
+		p.Person, string(document), p.Document.Title(), p.Version, micros(p.Created), micros(p.Modified), p.Unmet}
 	if fresh {
 		_, err = tx.exec(`
-			INSERT INTO scim_resources (account_id, connection_id, kind, id, name_key, external_key, meets, user_id, document, title, version, created_at, modified_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, args...)
+			INSERT INTO scim_resources (account_id, connection_id, kind, id, name_key, external_key, meets, user_id, document, title, version, created_at, modified_at, unmet)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`, args...)
 	} else {
 		_, err = tx.exec(`
-			UPDATE scim_resources SET name_key = $5, external_key = $6, meets = $7, user_id = $8, document = $9, title = $10, version = $11, created_at = $12, modified_at = $13
+			UPDATE scim_resources SET name_key = $5, external_key = $6, meets = $7, user_id = $8, document = $9, title = $10, version = $11, created_at = $12, modified_at = $13, unmet = $14
 			 WHERE account_id = $1 AND connection_id = $2 AND kind = $3 AND id = $4`, args...)
 		if err == nil {
 			err = tx.dropValues(p.Account, p.Connection, p.ID)
