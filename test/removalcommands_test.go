@@ -35,7 +35,7 @@ func TestPeopleAreTakenOutByCommand(t *testing.T) {
 		key := minted(w, ben, "acme", "one")
 		with(w, key.Secret, "GET", "/api/v1/orgs/acme", nil).is(200)
 		sh.run("drawbridge key list acme ben@acme.example").exits(0).says(string(key.ID), "one", "never")
-		sh.run("drawbridge key revoke acme "+string(key.ID)).exits(0).says("one (…" + key.Last4 + ") is revoked")
+		sh.run("drawbridge key revoke acme " + string(key.ID)).exits(0).says("one (…" + key.Last4 + ") is revoked")
 		with(w, key.Secret, "GET", "/api/v1/orgs/acme", nil).refuses(401, "bad_key")
 		sh.run("drawbridge user disable acme ben@acme.example").exits(0).says("1 sessions ended, 0 keys revoked")
 		if s := ben.Session(); s.Status != 401 {

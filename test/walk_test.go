@@ -44,6 +44,9 @@ type visitors struct {
 	user                    account.UserID
 	key                     account.KeyID
 	token                   account.SCIMTokenID
+	stream                  account.StreamID
+	credential              account.PushID
+	feed                    account.FeedID
 }
 
 func gather(w *world.World) visitors {
@@ -52,6 +55,9 @@ func gather(w *world.World) visitors {
 	v := visitors{owner: acme.As("olga@acme.example"), stranger: globex.As("olaf@globex.example"), member: acme.As("ben@acme.example"), connection: acme.Connection.ID}
 	v.user = acme.As("ana@acme.example").Session().User.ID
 	v.token = read[api.SCIMToken](ask(w, v.owner, "POST", "/api/v1/connections/"+string(v.connection)+"/scim/tokens", map[string]int{"days": 30}).is(201)).ID
+	v.stream = read[api.Stream](ask(w, v.owner, "POST", "/api/v1/orgs/acme/streams", aStream("theirs")).is(201)).ID
+	v.credential = read[api.MintedPushCredential](ask(w, v.owner, "POST", "/api/v1/streams/"+string(v.stream)+"/credentials", map[string]bool{}).is(201)).ID
+	v.feed = read[api.AddedFeed](ask(w, v.owner, "POST", "/api/v1/orgs/acme/feeds", api.FeedSettings{Name: "polled", Kind: account.SSF}).is(201)).ID
 	v.key = minted(w, v.owner, "acme", "owner's").ID
 	v.rule = read[[]api.Rule](ask(w, v.owner, "GET", "/api/v1/orgs/acme/rules", nil).is(200))[0].ID
 	test := read[api.Test](ask(w, v.owner, "POST", "/api/v1/connections/"+string(v.connection)+"/login-tests", map[string]string{"version": "live"}).is(201))
@@ -63,7 +69,8 @@ func gather(w *world.World) visitors {
 // fill puts acme's things into a path.
 func (v visitors) fill(path string) string {
 	return strings.NewReplacer("{org}", "acme", "{connection}", string(v.connection), "{diagnosis}", string(v.diagnosis),
-		"{rule}", string(v.rule), "{user}", string(v.user), "{key}", string(v.key), "{token}", string(v.token)).Replace(path)
+		"{rule}", string(v.rule), "{user}", string(v.user), "{key}", string(v.key), "{token}", string(v.token),
+		"{stream}", string(v.stream), "{credential}", string(v.credential), "{feed}", string(v.feed), "{event}", "evt_01kkp3v8m2q7r4c9tdyz5x6w1n").Replace(path)
 }
 
 // THREAT ADM-1, ADM-3: every operation of the document, asked by nobody, by another company's owner, and by a member.
@@ -84,6 +91,10 @@ func TestNoOperationServesSomebodyElse(t *testing.T) {
 			"get-connection": {}, "record-sync-decision": {body: api.SyncDecided{Decision: account.SyncNone, AcknowledgedBy: "them", Evidence: "theirs"}},
 			"mint-scim-token": {body: map[string]int{}}, "list-scim-tokens": {}, "revoke-scim-token": {}, "get-scim-options": {},
 			"set-scim-options": {body: api.SCIMOptions{Subject: account.SubjectUserName, Groups: account.GroupsIgnore}}, "list-scim-requests": {},
+			"list-streams": {}, "add-stream": {body: aStream("another")}, "get-stream": {}, "save-stream": {body: aStream("changed")}, "remove-stream": {},
+			"resume-stream-removals": {body: api.Allowance{}}, "mint-push-credential": {body: map[string]bool{}}, "list-push-credentials": {}, "revoke-push-credential": {},
+			"list-stream-events": {}, "replay-event": {}, "list-feeds": {}, "add-feed": {body: api.FeedSettings{Name: "another", Kind: account.SSF}},
+			"change-feed": {body: map[string]string{"name": "changed"}}, "remove-feed": {}, "rotate-feed-secret": {}, "list-deliveries": {}, "replay-deliveries": {body: map[string]string{}},
 			"get-breaker": {}, "set-breaker": {body: api.BreakerSettings{Share: 1, Within: 1}}, "resume-removals": {body: api.Allowance{}},
 			"list-rules": {}, "create-rule": {body: def}, "save-rule": {body: def}, "delete-rule": {}, "plan-rules": {}, "activate-rules": {body: map[string]string{}},
 			"list-connections": {}, "promote-connection": {}, "restore-connection": {body: map[string]int{"revision": 1}},

@@ -60,6 +60,8 @@ func Handler(o Options) http.Handler {
 	a.breaker(h)
 	a.drift(h)
 	a.scim(h)
+	a.streams(h)
+	a.feeds(h)
 	return web.Mux(mux)
 }
 
