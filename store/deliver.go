@@ -165,6 +165,9 @@ func (l *Ledger) stopFeed(tx *table.Tx, by account.Actor, a account.AccountID, i
 	if err := h.announce(account.Announcement{What: word, Feed: id, Reason: why}); err != nil {
 		return err
 	}
+	if err := h.writeOwners("feed_stopped", map[string]string{"Org": h.Org.Name, "Feed": f.Name, "URL": f.URL, "Status": string(s), "Reason": why}); err != nil {
+		return err
+	}
 	l.opt.Log.Warn("a feed was stopped", "account", a, "feed", id, "status", s, "reason", why)
 	return h.audit(word, note{Target: string(id), Reason: why, Detail: map[string]any{"name": f.Name}})
 }

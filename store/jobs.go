@@ -34,6 +34,7 @@ func (l *Ledger) Work(ctx context.Context, tasks ...Task) error {
 		{Name: "purge", Every: 5 * time.Minute, Run: l.purge},
 		{Name: "seal-audit", Every: time.Minute, Run: l.SealAudit},
 		{Name: "resume-activations", Every: time.Minute, Run: l.ResumeActivations},
+		{Name: "tidy-feeds", Every: 5 * time.Minute, Run: l.tidyFeeds},
 		{Name: "retry-events", Every: 15 * time.Second, Run: l.retryEvents},
 	}, tasks...)
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
