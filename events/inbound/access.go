@@ -3,6 +3,7 @@ package inbound
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -41,17 +42,18 @@ func (d *Door) authorize(ctx context.Context, s account.Stream, own account.Secr
 
 // tokenSource keeps a token until it runs out. It outlives the request that asks first.
 func (d *Door) tokenSource(s account.Stream) oauth2.TokenSource {
-	if source, ok := d.tokens.Get(s.ID); ok && source.made == fingerprint(s) {
-		return source
-	}
 	t := s.Transmitter
 	scopes := t.Scopes
 	if len(scopes) == 0 {
 		scopes = manageScopes
 	}
+	made := strings.Join(append([]string{t.TokenURL, t.ClientID, t.ClientSecret.Reveal()}, scopes...), "\x00")
+	if source, ok := d.tokens.Get(s.ID); ok && source.made == made {
+		return source
+	}
 	c := clientcredentials.Config{ClientID: t.ClientID, ClientSecret: t.ClientSecret.Reveal(), TokenURL: t.TokenURL, Scopes: scopes}
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, d.o.Fetch)
-	source := tokenSource{TokenSource: c.TokenSource(ctx), made: fingerprint(s)}
+	source := tokenSource{TokenSource: c.TokenSource(ctx), made: made}
 	d.tokens.Add(s.ID, source)
 	return source
 }

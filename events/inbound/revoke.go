@@ -55,7 +55,11 @@ func (d *Door) authenticate(r *http.Request, id account.StreamID) (s account.Str
 		s, err = d.o.Ledger.StreamFor(ctx, id, credential, false)
 		return s, "", err
 	}
-	if s, err = d.o.Ledger.OpenStream(ctx, id); err != nil {
+	s, err = d.o.Ledger.OpenStream(ctx, id)
+	if account.KindOf(err) == account.NotFound {
+		err = account.Errorf(account.Unauthorized, "There is no such stream.")
+	}
+	if err != nil {
 		return s, "", err
 	}
 	keys, err := d.keysOf(s)
@@ -69,6 +73,9 @@ func (d *Door) authenticate(r *http.Request, id account.StreamID) (s account.Str
 		client = s.Transmitter.ClientID
 	}
 	b, err := set.VerifyBearer(ctx, raw, x, client)
+	if account.KindOf(err) == "" && err != nil { // whatever is wrong with it, it lets nobody in
+		err = account.Errorf(account.Unauthorized, "The bearer token is not one of this stream.").Because(err)
+	}
 	return s, b.JTI, err
 }
 
@@ -97,8 +104,7 @@ func (d *Door) refuseRevocation(w http.ResponseWriter, r *http.Request, err erro
 	a := judged(err)
 	var e *account.Error
 	switch kind := account.KindOf(err); {
-	case a.code == set.InvalidKey, a.code == set.InvalidIssuer, a.code == set.InvalidAudience, a.code == set.AuthenticationFailed,
-		kind == account.Conflict && errors.As(err, &e) && e.Code == "already_used":
+	case kind == account.Unauthorized, kind == account.Conflict && errors.As(err, &e) && e.Code == "already_used":
 		a.status, a.code, a.text = http.StatusUnauthorized, "invalid_token", "The bearer token is not one of this stream."
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	case a.code == set.AccessDenied:
