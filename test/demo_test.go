@@ -134,7 +134,7 @@ func TestTheDemoShowsTheMainJobAndLeavesNothing(t *testing.T) {
 			t.Errorf("%s: committed after %s, in force after %s, answered after %s (%v)", r[1], committed, everywhere, answered, err)
 		}
 	}
-	if want := map[string]string{"dana@acme.example": "scim"}; !maps.Equal(left, want) {
+	if want := map[string]string{"dana@acme.example": "scim", "emil@acme.example": "event"}; !maps.Equal(left, want) {
 		t.Errorf("the receipts tell of %v, want %v:\n%s", left, want, explained)
 	}
 	tries := regexp.MustCompile(`curl -i -H '(\w+): (.*)' (\S+)`).FindAllStringSubmatch(explained, -1)

@@ -48,9 +48,16 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.companies(); err != nil {
 		return errors.Join(err, simListener.Close())
 	}
-	server := &http.Server{Handler: d.providers, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(simListener) }()
-	defer func() { err = errors.Join(err, server.Close()) }()
+	events, err := listen("")
+	if err != nil {
+		return errors.Join(err, simListener.Close())
+	}
+	d.sender = sim.NewTransmitter("http://localhost:"+port(events.Addr()), time.Now)
+	for l, handler := range map[net.Listener]http.Handler{simListener: d.providers, events: d.sender} {
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+		go func() { _ = server.Serve(l) }()
+		defer func() { err = errors.Join(err, server.Close()) }()
+	}
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
@@ -67,6 +74,9 @@ type demo struct {
 	entra     *sim.Tenant
 	conns     map[string]connection
 	scimToken string // that the simulated Okta pushes people with
+	eventsKey string // that the transmitter shows
+	sender    *sim.Transmitter
+	stream    string // address for its tokens
 	pusher    *sim.Pusher
 	told      []string // what has happened before anybody looks
 }
@@ -137,20 +147,25 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(d.dir, "okta-metadata.xml"), metadata, 0o600); err != nil {
 		return err
 	}
-	if err := os.WriteFile(estate, []byte(fmt.Sprintf(estateFile, time.Now().AddDate(1, 0, 0).Format(time.DateOnly), d.issuer(), entraTenant)), 0o600); err != nil {
+	if err := os.WriteFile(estate, []byte(fmt.Sprintf(estateFile, time.Now().AddDate(1, 0, 0).Format(time.DateOnly), d.issuer(), entraTenant, d.sender.Issuer)), 0o600); err != nil {
 		return err
 	}
-	token, err := d.drawbridge(ctx, "credential", "scim")
-	if err != nil {
-		return err
+	for kind, into := range map[string]*string{"scim": &d.scimToken, "events": &d.eventsKey} {
+		drawn, err := d.drawbridge(ctx, "credential", kind)
+		if err != nil {
+			return err
+		}
+		*into = strings.TrimSpace(string(drawn))
 	}
-	d.scimToken = strings.TrimSpace(string(token))
 	out, err := d.drawbridge(ctx, "apply", "-f", estate, "--json")
 	if err != nil {
 		return err
 	}
 	var done struct {
 		Connections []connection `json:"connections"`
+		Streams     []struct {
+			Push string `json:"push"`
+		} `json:"streams"`
 	}
 	if err := json.Unmarshal(out, &done); err != nil {
 		return fmt.Errorf("drawbridge apply answered %q: %w", out, err)
@@ -158,6 +173,9 @@ func (d *demo) prepare(ctx context.Context) error {
 	d.conns = map[string]connection{}
 	for _, c := range done.Connections {
 		d.conns[c.Name] = c
+	}
+	for _, s := range done.Streams {
+		d.stream = s.Push
 	}
 	saml, oidc := d.conns["okta"], d.conns["entra"]
 	if err := d.okta.PutSAMLApp(sim.SAMLApp{EntityID: saml.EntityID, ACS: []string{saml.ACS}, SLO: saml.Logout}); err != nil {
@@ -270,7 +288,7 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.Binary, args...)
 	cmd.Dir = d.dir
 	cmd.Env = append(os.Environ(), "DRAWBRIDGE_CONFIG="+d.config, "DRAWBRIDGE_OPERATOR_LISTEN=", "DRAWBRIDGE_EGRESS_ALLOW=localhost,127.0.0.1",
-		"DRAWBRIDGE_LOG_FORMAT=text", "ACME_SCIM_TOKEN="+d.scimToken)
+		"DRAWBRIDGE_LOG_FORMAT=text", "ACME_SCIM_TOKEN="+d.scimToken, "ACME_EVENTS_CREDENTIAL="+d.eventsKey)
 	// A signal from the terminal goes to us alone; we tell the daemon in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd

@@ -1,7 +1,7 @@
 package demo
 
-// estateFile describes both companies; its values are the end of the SCIM token, and the
-// issuer and tenant id of the simulated Entra.
+// estateFile describes both companies; its values are the end of the SCIM token, the issuer and
+// tenant id of the simulated Entra, and the issuer of the security events about Acme's people.
 const estateFile = `accounts:
   - name: acme
     title: Acme Incorporated
@@ -21,7 +21,14 @@ const estateFile = `accounts:
           metadata: file:okta-metadata.xml
         scim: # userName is what Okta signs people in by
           subject: userName
-          tokens: [{token: "env:ACME_SCIM_TOKEN", expires: %s}]
+          tokens: [{token: "env:ACME_SCIM_TOKEN", expires: %[1]s}]
+    streams:
+      - name: signals
+        connection: okta
+        issuer: %[4]s
+        audience: [drawbridge-demo]
+        jwks_url: %[4]s/jwks
+        credentials: [{credential: "env:ACME_EVENTS_CREDENTIAL"}]
     rules:
       - name: Engineering
         groups: [eng]
@@ -54,8 +61,8 @@ const estateFile = `accounts:
       - name: entra
         kind: entra
         oidc:
-          issuer: %s
-          entra_tenant: %s
+          issuer: %[2]s
+          entra_tenant: %[3]s
           client_id: drawbridge
           client_secret: demo-secret
     groups:

@@ -130,6 +130,7 @@ func (d *demo) removals(ctx context.Context) error {
 		leave func(ctx context.Context) (said string, took time.Duration, err error)
 	}{
 		{byPatch, d.leavesByPatch},
+		{byEvent, d.leavesByEvent},
 	} {
 		l, err := d.enters(ctx, way.email)
 		if err != nil {
@@ -155,6 +156,22 @@ func (d *demo) removals(ctx context.Context) error {
 func (d *demo) leavesByPatch(ctx context.Context) (string, time.Duration, error) {
 	push, err := d.pusher.SetActive(ctx, byPatch, false)
 	return fmt.Sprintf("%s %s  %s  answered %d", push.Method, shorten(push.Path), push.Body, push.Status), push.Took, err
+}
+
+const accountDisabled = "https://schemas.openid.net/secevent/risc/event-type/account-disabled"
+
+// leavesByEvent has the simulated transmitter sign a security event token (RFC 8417) of RISC 1.0, and push it (RFC 8935).
+func (d *demo) leavesByEvent(ctx context.Context) (string, time.Duration, error) {
+	token := d.sender.Token("drawbridge-demo", "jti-demo-1", accountDisabled, map[string]any{"format": "email", "email": byEvent},
+		map[string]any{"reason": "hijacking"})
+	began := time.Now()
+	status, _, body, err := d.sender.Push(ctx, d.stream, "Bearer "+d.eventsKey, token)
+	took := time.Since(began)
+	if err == nil && status != http.StatusAccepted {
+		err = fmt.Errorf("the security event token is answered %d %s", status, body)
+	}
+	return fmt.Sprintf("POST /events/%s…  a signed %s about %s  answered %d", d.stream[strings.LastIndexByte(d.stream, '/')+1:][:8],
+		accountDisabled[strings.LastIndexByte(accountDisabled, '/')+1:], byEvent, status), took, err
 }
 
 // shorten cuts the id in a path, which is long and says nothing.
