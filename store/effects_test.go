@@ -504,3 +504,37 @@ func TestTheEventsOfAStreamThatIsGoneHoldNobodyUp(t *testing.T) {
 		w.signedIn(w.login(w.connection, "00unew2", "newer@acme.example"))
 	})
 }
+
+func TestAnEventThatCannotBeTriedHoldsNoOtherUp(t *testing.T) {
+	inTown(t, func(w *town) {
+		const uri, other = "urn:test:away", "urn:test:broken"
+		away, broken := account.Errorf(account.Unavailable, "Not now."), errors.New("on fire")
+		var first, second error = broken, broken
+		eventKinds[uri] = eventKind{do: func(*turn) error { return first }}
+		eventKinds[other] = eventKind{do: func(t *turn) error {
+			if second == nil {
+				return t.endSessions()
+			}
+			return second
+		}}
+		defer delete(eventKinds, uri)
+		defer delete(eventKinds, other)
+		jane := w.jane()
+		a, b := w.hears(uri, email("jane@acme.example"), nil), w.hears(other, email("jane@acme.example"), nil)
+		first, second = away, nil
+		w.clock.turn(time.Minute)
+		w.ok(w.retryEvents(w.ctx()))
+		if a, err := w.event(a.ID); err != nil || a.Outcome != account.EventRetrying || a.Attempts != 1 || w.lives(jane) {
+			t.Errorf("%+v %v", a, err)
+		}
+		if b, err := w.event(b.ID); err != nil || b.Outcome != account.EventApplied {
+			t.Errorf("%+v %v", b, err)
+		}
+		first = nil
+		w.clock.turn(putOff)
+		w.ok(w.retryEvents(w.ctx()))
+		if a, err := w.event(a.ID); err != nil || a.Outcome != account.EventRecorded {
+			t.Errorf("%+v %v", a, err)
+		}
+	})
+}

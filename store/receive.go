@@ -433,6 +433,9 @@ func (l *Ledger) ReplayEvent(ctx context.Context, by account.Actor, id account.S
 	return l.rerun(ctx, by, out, false)
 }
 
+// putOff is how long a retry waits that could not even be tried.
+const putOff = 5 * time.Minute
+
 // retryEvents tries effects again that failed, as they become due.
 func (l *Ledger) retryEvents(ctx context.Context) error {
 	for {
@@ -442,7 +445,14 @@ func (l *Ledger) retryEvents(ctx context.Context) error {
 			return err
 		}
 		for _, e := range due {
-			if _, err := l.rerun(ctx, account.Actor{}, e, false); err != nil {
+			if _, err := l.rerun(ctx, account.Actor{}, e, false); err == nil {
+				continue
+			} else if ctx.Err() != nil {
+				return err
+			}
+			// Something beside the event stands in its way, such as removals that are paused. Those of others go on.
+			e.RetryAt = l.now().Add(putOff)
+			if err := l.db.Write(ctx, func(tx *table.Tx) error { return tx.SetEvent(e) }); err != nil {
 				return err
 			}
 		}
