@@ -10,7 +10,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/test/world"
 )
 
-// REQ D-06~
+// REQ D-06
 func TestOwnersHearByMailThatAnotherIsGone(t *testing.T) {
 	world.Each(t, func(w *world.World) {
 		w.Acme()

@@ -55,7 +55,7 @@ func TestDataIsTextAndNothingElse(t *testing.T) {
 	}
 }
 
-// REQ E-06~
+// REQ E-06
 func TestAnOperatorsWordsReplaceOursFieldByField(t *testing.T) {
 	w := words(t, "letters:\n  owner_removed:\n    subject: 'Adieu {{.Email}}'\n")
 	d, err := w.Write("owner_removed", sample)
