@@ -68,6 +68,14 @@ func TestTokensOfAProviderAreMintedInPersonAndShownOnce(t *testing.T) {
 		if len(log.Requests) != 1 || log.Requests[0].Method != "POST" || log.Requests[0].Status != 201 || log.Requests[0].Token != first.ID || !strings.Contains(log.Requests[0].Changed, "was made") {
 			w.Errorf("the request log is %+v", log)
 		}
+		// The same again, and what it would do now: she is there already.
+		again := read[api.Rehearsal](ask(w, olga, "POST", at+"/requests/"+string(log.Requests[0].ID)+"/replay", nil).is(200))
+		if again.Status != 409 || len(again.Changes) != 0 {
+			w.Errorf("replayed: %+v", again)
+		}
+		if unmet := read[[]api.Unmet](ask(w, olga, "GET", at+"/unmet", nil).is(200)); len(unmet) != 0 {
+			w.Errorf("unmet: %+v", unmet)
+		}
 		want := api.SCIMOptions{Subject: account.SubjectUserName, Groups: account.GroupsReplace}
 		ask(w, olga, "PUT", at+"/options", want).is(200)
 		if got := read[api.SCIMOptions](ask(w, olga, "GET", at+"/options", nil).is(200)); got != want {

@@ -70,7 +70,7 @@ func gather(w *world.World) visitors {
 func (v visitors) fill(path string) string {
 	return strings.NewReplacer("{org}", "acme", "{connection}", string(v.connection), "{diagnosis}", string(v.diagnosis),
 		"{rule}", string(v.rule), "{user}", string(v.user), "{key}", string(v.key), "{token}", string(v.token),
-		"{stream}", string(v.stream), "{credential}", string(v.credential), "{feed}", string(v.feed), "{event}", "evt_01kkp3v8m2q7r4c9tdyz5x6w1n").Replace(path)
+		"{stream}", string(v.stream), "{credential}", string(v.credential), "{feed}", string(v.feed), "{request}", "scr_01kkp3v8m2q7r4c9tdyz5x6w1n", "{event}", "evt_01kkp3v8m2q7r4c9tdyz5x6w1n").Replace(path)
 }
 
 // THREAT ADM-1, ADM-3: every operation of the document, asked by nobody, by another company's owner, and by a member.
@@ -90,7 +90,7 @@ func TestNoOperationServesSomebodyElse(t *testing.T) {
 			"list-drift": {}, "repair-drift": {body: map[string]string{"user": string(v.user)}},
 			"get-connection": {}, "record-sync-decision": {body: api.SyncDecided{Decision: account.SyncNone, AcknowledgedBy: "them", Evidence: "theirs"}},
 			"mint-scim-token": {body: map[string]int{}}, "list-scim-tokens": {}, "revoke-scim-token": {}, "get-scim-options": {},
-			"set-scim-options": {body: api.SCIMOptions{Subject: account.SubjectUserName, Groups: account.GroupsIgnore}}, "list-scim-requests": {},
+			"set-scim-options": {body: api.SCIMOptions{Subject: account.SubjectUserName, Groups: account.GroupsIgnore}}, "list-scim-requests": {}, "list-unmet": {}, "replay-scim-request": {},
 			"list-streams": {}, "add-stream": {body: aStream("another")}, "get-stream": {}, "save-stream": {body: aStream("changed")}, "remove-stream": {},
 			"resume-stream-removals": {body: api.Allowance{}}, "mint-push-credential": {body: map[string]bool{}}, "list-push-credentials": {}, "revoke-push-credential": {},
 			"list-stream-events": {}, "replay-event": {}, "list-feeds": {}, "add-feed": {body: api.FeedSettings{Name: "another", Kind: account.SSF}},
@@ -192,6 +192,16 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"GET /login-test/start/{connection}/{ticket}": {}, "GET /setup/{token}": {}, "POST /setup/{token}": {}, "/api/v1/": {},
 			"POST /scim/{connection}/oauth/token": {}, // a client of the connection, and no browser: TestAProviderFetchesItsTokens
 			"/scim/{connection}/v2/{rest...}":     {}, // a token of the connection, and no browser: TestTwoTenantsNeverSeeEachOther
+			// a transmitter's documents; and what a receiver does with a token of its own, and no browser: TestAStreamIsManagedByItsReceiverAlone
+			"GET /.well-known/ssf-configuration/ssf/{account}": {}, "GET /.well-known/risc-configuration/ssf/{account}": {}, "GET /ssf/{account}/jwks": {},
+			"GET /.well-known/oauth-authorization-server/ssf/{account}": {}, "GET /.well-known/oauth-protected-resource/ssf/{account}": {},
+			"POST /ssf/{account}/token":  {nobody: 400, stranger: 400, member: 400},
+			"POST /ssf/{account}/stream": {nobody: 401, stranger: 401, member: 401}, "GET /ssf/{account}/stream": {nobody: 401, stranger: 401, member: 401},
+			"PATCH /ssf/{account}/stream": {nobody: 401, stranger: 401, member: 401}, "PUT /ssf/{account}/stream": {nobody: 401, stranger: 401, member: 401},
+			"DELETE /ssf/{account}/stream": {nobody: 401, stranger: 401, member: 401}, "GET /ssf/{account}/status": {nobody: 401, stranger: 401, member: 401},
+			"POST /ssf/{account}/status": {nobody: 401, stranger: 401, member: 401}, "POST /ssf/{account}/verify": {nobody: 401, stranger: 401, member: 401},
+			"POST /ssf/{account}/subjects:add": {nobody: 401, stranger: 401, member: 401}, "POST /ssf/{account}/subjects:remove": {nobody: 401, stranger: 401, member: 401},
+			"POST /ssf/{account}/poll/{stream}": {nobody: 401, stranger: 401, member: 401},
 			// one's own
 			"GET /signin": {nobody: 200, stranger: 303, member: 303}, "GET /session": {nobody: 401, stranger: 200, member: 200},
 			"GET /signout": {nobody: 303, stranger: 303, member: 303}, "GET /{$}": {nobody: 303, stranger: 200, member: 200},

@@ -26,6 +26,8 @@ type Options struct {
 	Ledger  *store.Ledger
 	Version string // of the product, for the document
 	Now     func() time.Time
+	// Replay runs a request of a connection's SCIM log again and changes nothing; the SCIM door's.
+	Replay func(ctx context.Context, by account.Actor, c account.ConnectionID, id account.SCIMRequestID) (status int, body string, changes []account.SCIMRequest, err error)
 	// StartTest begins a login test and answers with the address to open; the sign-in door's.
 	StartTest func(ctx context.Context, by account.Actor, c account.ConnectionID, which account.Which) (url string, d account.DiagnosisID, err error)
 }

@@ -101,6 +101,26 @@ type SCIMRequest struct {
 	Took     float64               `json:"took_seconds"`
 }
 
+func scimRequest(r account.SCIMRequest) SCIMRequest {
+	return SCIMRequest{r.ID, r.At, r.Method, r.Path, r.Status, r.SCIMType, r.Detail, r.Changed, r.Body, r.Agent, r.Token, r.Took.Seconds()}
+}
+
+// Rehearsal is how a logged request would be answered now.
+type Rehearsal struct {
+	Status  int      `json:"status"`
+	Body    string   `json:"body,omitempty"`
+	Changes []string `json:"changes" doc:"What it would change, in words."`
+}
+
+// Unmet is a pushed user in whom provisioning and sign-in do not meet, or a group that names members who are nobody yet.
+type Unmet struct {
+	Kind   string         `json:"kind" enum:"User,Group"`
+	ID     string         `json:"id"`
+	Name   string         `json:"name"`
+	Person account.UserID `json:"user,omitempty" doc:"Who it is here. Absent: nobody."`
+	Why    string         `json:"why" doc:"And what to do."`
+}
+
 // A page of the request log; Next is the cursor of the following one, empty on the last.
 type scimRequestsPage struct {
 	Requests []SCIMRequest         `json:"requests"`
@@ -128,6 +148,7 @@ func (a *API) scim(h huma.API) {
 			return answer(ctx, syncDecision(d), err)
 		})
 	a.scimTokens(h)
+	a.scimMeeting(h)
 	huma.Register(h, op(http.MethodGet, "/connections/{connection}/scim/options", "get-scim-options", "How pushed people and groups meet those that sign in"),
 		func(ctx context.Context, in *ConnectionPath) (*body[SCIMOptions], error) {
 			o, err := a.opt.Ledger.SCIMOptions(ctx, caller(ctx), in.Connection)
@@ -150,12 +171,38 @@ func (a *API) scim(h huma.API) {
 			all, err := a.opt.Ledger.SCIMRequests(ctx, caller(ctx), in.Connection, in.Before, in.Limit)
 			page := scimRequestsPage{Requests: []SCIMRequest{}}
 			for _, r := range all {
-				page.Requests = append(page.Requests, SCIMRequest{r.ID, r.At, r.Method, r.Path, r.Status, r.SCIMType, r.Detail, r.Changed, r.Body, r.Agent, r.Token, r.Took.Seconds()})
+				page.Requests = append(page.Requests, scimRequest(r))
 			}
 			if len(all) == in.Limit {
 				page.Next = all[len(all)-1].ID
 			}
 			return answer(ctx, page, err)
+		})
+}
+
+func (a *API) scimMeeting(h huma.API) {
+	huma.Register(h, op(http.MethodGet, "/connections/{connection}/scim/unmet", "list-unmet", "Where provisioning and sign-in do not meet, and why; at most 1,000 of each kind"),
+		func(ctx context.Context, in *ConnectionPath) (*body[[]Unmet], error) {
+			all, err := a.opt.Ledger.Unmet(ctx, caller(ctx), in.Connection)
+			out := make([]Unmet, len(all))
+			for i, u := range all {
+				out[i] = Unmet(u)
+			}
+			return answer(ctx, out, err)
+		})
+	huma.Register(h, op(http.MethodPost, "/connections/{connection}/scim/requests/{request}/replay", "replay-scim-request", "How a request of the log would be answered now; nothing is changed"),
+		func(ctx context.Context, in *struct {
+			ConnectionPath
+			Request account.SCIMRequestID `path:"request" maxLength:"64"`
+		}) (*body[Rehearsal], error) {
+			status, text, changes, err := a.opt.Replay(ctx, caller(ctx), in.Connection, in.Request)
+			out := Rehearsal{Status: status, Body: text, Changes: []string{}}
+			for _, c := range changes {
+				if c.Changed != "" {
+					out.Changes = append(out.Changes, c.Changed)
+				}
+			}
+			return answer(ctx, out, err)
 		})
 }
 

@@ -101,7 +101,7 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "POST /setup/{token}", Limit: small, Throttle: slow, Handler: c.BecomeFirstOwner},
 
 		// the JSON API; its own table of operations is in web/api
-		{Pattern: "/api/v1/", Limit: 64 << 10, Handler: web.Plain(api.Handler(api.Options{Ledger: h.Ledger, Version: version, Now: h.now, StartTest: h.startTest}).ServeHTTP)},
+		{Pattern: "/api/v1/", Limit: 64 << 10, Handler: web.Plain(api.Handler(api.Options{Ledger: h.Ledger, Version: version, Now: h.now, StartTest: h.startTest, Replay: h.replay}).ServeHTTP)},
 	}
 }
 
@@ -109,4 +109,10 @@ func (h *House) routes(version string) []web.Route {
 func (h *House) startTest(ctx context.Context, by account.Actor, c account.ConnectionID, which account.Which) (string, account.DiagnosisID, error) {
 	test, err := h.Door.StartTest(ctx, by, c, which)
 	return test.URL, test.Diagnosis, err
+}
+
+// replay is the SCIM door's, in the API's words.
+func (h *House) replay(ctx context.Context, by account.Actor, c account.ConnectionID, id account.SCIMRequestID) (int, string, []account.SCIMRequest, error) {
+	r, err := h.Scim.Replay(ctx, by, c, id)
+	return r.Status, r.Body, r.Changes, err
 }
