@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/test/pg"
@@ -67,6 +68,32 @@ func BenchmarkPresence(b *testing.B) {
 					b.Error(err)
 				}
 			}
+		})
+	})
+}
+
+// BenchmarkVerifyKey is a check from memory and one in the database.
+func BenchmarkVerifyKey(b *testing.B) {
+	onBoth(b, func(b *testing.B, h *house, c account.Connection) {
+		key := h.keyOf(h.signedIn(h.who(c, 1)).User.ID, time.Time{})
+		check := func(b *testing.B) {
+			b.RunParallel(func(next *testing.PB) {
+				for next.Next() {
+					if _, err := h.VerifyKey(h.ctx(), key); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		b.Run("database", check)
+		h.trusting()
+		b.Run("memory", func(b *testing.B) {
+			h.keys = newMemos[*KeyHolder](keysRemembered)
+			if _, err := h.VerifyKey(h.ctx(), key); err != nil {
+				b.Fatal(err)
+			}
+			b.ResetTimer()
+			check(b)
 		})
 	})
 }
