@@ -125,6 +125,7 @@ func (h *hand) ownerOfBoth(email string) (account.User, bool, error) {
 	if _, err := h.PutTenancy(h.Account.ID, u.ID, h.now); err != nil {
 		return u, false, err
 	}
+	h.Gain(table.OfUser(u.ID))
 	for _, scope := range []account.Scope{{}, {Org: h.Org.ID}} {
 		if _, err := h.AddSource(h.Account.ID, u.ID, h.byHand(scope, account.Owner)); err != nil {
 			return u, false, err
