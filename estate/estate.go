@@ -37,6 +37,7 @@ type Account struct {
 	Groups      []Group
 	Rules       []Rule
 	Streams     []Stream
+	Webhooks    []account.Feed // name, address and events of each
 }
 
 // A Team of the org.

@@ -34,6 +34,7 @@ type accountSection struct {
 	Groups      []groupSection      `yaml:"groups"`
 	Rules       []ruleSection       `yaml:"rules"`
 	Streams     []streamSection     `yaml:"streams"`
+	Webhooks    []webhookSection    `yaml:"webhooks"`
 }
 
 type personSection struct {

@@ -154,6 +154,7 @@ func (p *reading) account(at string, s accountSection) Account {
 	a.Groups = p.groups(at, a, s.Groups)
 	a.Rules = p.rules(at, a, s.Rules)
 	a.Streams = p.streams(at, a, s.Streams)
+	a.Webhooks = p.webhooks(at, s.Webhooks)
 	return a
 }
 

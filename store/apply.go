@@ -74,7 +74,7 @@ var errDryRun = errors.New("store: dry run")
 // Apply brings the installation to what an estate file says, in one transaction: all of it or nothing (docs/estate.md says what it
 // means for things that are there already). Applying twice changes nothing the second time. Each change is made by the verb that
 // a person would use, and leaves that verb's audit line; connections go live without a login test, since the operator vouches for
-// them. The map holds generated secrets by name, shown this once; no verb makes any so far. Only the operator may.
+// them. The map holds generated secrets by name, shown this once. Only the operator may.
 func (l *Ledger) Apply(ctx context.Context, by account.Actor, e estate.Estate, o ApplyOptions) (Diff, map[string]account.Secret, error) {
 	if by.Kind != account.ActorOperator && by.Kind != account.ActorSystem {
 		return Diff{}, nil, account.Errorf(account.Forbidden, "Only the operator of this installation applies estate files.")
@@ -106,7 +106,7 @@ func (l *Ledger) Apply(ctx context.Context, by account.Actor, e estate.Estate, o
 			}
 		}
 	}
-	return a.diff, map[string]account.Secret{}, nil
+	return a.diff, a.secrets, nil
 }
 
 // applying is one run of Apply: a ledger whose verbs all take part in one transaction.
@@ -119,10 +119,12 @@ type applying struct {
 	diff  Diff
 	names map[account.AccountID]string
 	large []account.AccountID
+
+	secrets map[string]account.Secret // generated
 }
 
 func (l *Ledger) applying(ctx context.Context, tx *table.Tx, by account.Actor, o ApplyOptions) *applying {
-	a := &applying{ctx: ctx, tx: tx, by: by, o: o, names: map[account.AccountID]string{}, diff: Diff{Changes: []Changed{}, Plans: map[string]rules.Plan{}}}
+	a := &applying{ctx: ctx, tx: tx, by: by, o: o, names: map[account.AccountID]string{}, secrets: map[string]account.Secret{}, diff: Diff{Changes: []Changed{}, Plans: map[string]rules.Plan{}}}
 	// Its memory is its own: what it caches by revision may never be committed.
 	a.Ledger = &Ledger{db: l.db.Within(tx), opt: l.opt, memory: newMemory(), newKey: l.newKey, heard: a.hear}
 	a.catalogue.Store(l.catalogue.Load())
@@ -223,7 +225,7 @@ func (a *applying) account(want estate.Account) error {
 	}
 	one := &applyingAccount{applying: a, want: want, House: house, id: house.Account.ID,
 		teams: map[string]account.TeamID{}, connections: map[string]account.Connection{}}
-	for _, step := range []func() error{one.services, one.doTeams, one.owners, one.people, one.doConnections, one.domains, one.groups, one.rules, one.streams} {
+	for _, step := range []func() error{one.services, one.doTeams, one.owners, one.people, one.doConnections, one.domains, one.groups, one.rules, one.streams, one.webhooks} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -143,3 +143,27 @@ func TestAnEstateFileSaysWhatAProviderMayRemove(t *testing.T) {
 		}
 	})
 }
+
+// A webhook of the file is made once, with a secret that is shown once.
+func TestAnEstateFileBringsWebhooks(t *testing.T) {
+	each(t, func(h *house) {
+		text := globexFile + "\n    webhooks: [{name: hr, url: \"https://hr.globex.example/hook\", events: [user.deactivated]}]\n"
+		if _, secrets, err := h.Apply(h.ctx(), theOperator, h.file(text), ApplyOptions{DryRun: true}); err != nil || len(secrets) != 0 {
+			h.Errorf("a dry run shows %v (%v)", secrets, err)
+		}
+		d, secrets, err := h.Apply(h.ctx(), theOperator, h.file(text), ApplyOptions{})
+		h.ok(err)
+		if secret := secrets["secret of webhook globex/hr"]; len(secrets) != 1 || secret.IsZero() {
+			h.Errorf("secrets %v", secrets)
+		}
+		if again, secrets, err := h.Apply(h.ctx(), theOperator, h.file(text), ApplyOptions{}); err != nil || !again.Empty() || len(secrets) != 0 {
+			h.Errorf("applied again: %v, %v, %v", again.Changes, secrets, err)
+		}
+		h.applied(strings.Replace(text, "/hook", "/people", 1))
+		all, err := h.Feeds(h.ctx(), theOperator, d.Accounts[0].Account.ID)
+		h.ok(err)
+		if len(all) != 1 || all[0].URL != "https://hr.globex.example/people" || all[0].Kind != account.Webhook {
+			h.Errorf("%+v", all)
+		}
+	})
+}
