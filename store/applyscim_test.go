@@ -19,8 +19,6 @@ func pushedFile(scim string) string {
 }
 
 // Whoever keeps the installation in a file replaces a provider's token there: the successor is listed, then the first one is not.
-//
-// REQ T-11
 func TestAnEstateFileBringsTheTokensOfAProvider(t *testing.T) {
 	each(t, func(h *house) {
 		first, second := keys.Mint(keys.Directory, rand.Reader), keys.Mint(keys.Directory, rand.Reader)
