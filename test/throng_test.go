@@ -21,7 +21,6 @@ type throng struct {
 	*pusher
 	people int
 	scu    string // id of the first pushed user
-	made   int    // names that creations have used up
 }
 
 // throngsOf is how many people the largest throng has; BENCH_PEOPLE makes it smaller.

@@ -192,6 +192,9 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"GET /login-test/start/{connection}/{ticket}": {}, "GET /setup/{token}": {}, "POST /setup/{token}": {}, "/api/v1/": {},
 			"POST /scim/{connection}/oauth/token": {}, // a client of the connection, and no browser: TestAProviderFetchesItsTokens
 			"/scim/{connection}/v2/{rest...}":     {}, // a token of the connection, and no browser: TestTwoTenantsNeverSeeEachOther
+			// a credential of the stream, or a token of the transmitter, and no browser: TestTheDoorOfEventsRefuses
+			"/events/{stream}": {}, "/events/{stream}/{credential}": {}, "/events/{stream}/global-token-revocation": {},
+			"POST /keys/verify": {}, // whoever has a key may ask about it
 			// a transmitter's documents; and what a receiver does with a token of its own, and no browser: TestAStreamIsManagedByItsReceiverAlone
 			"GET /.well-known/ssf-configuration/ssf/{account}": {}, "GET /.well-known/risc-configuration/ssf/{account}": {}, "GET /ssf/{account}/jwks": {},
 			"GET /.well-known/oauth-authorization-server/ssf/{account}": {}, "GET /.well-known/oauth-protected-resource/ssf/{account}": {},

@@ -27,10 +27,6 @@ func (d *Door) issuer(a account.AccountID) string {
 
 func accountOf(r *http.Request) account.AccountID { return account.AccountID(r.PathValue("account")) }
 
-func nothing() *account.Error {
-	return account.Errorf(account.NotFound, "There is nothing at this address.")
-}
-
 // Configuration is the transmitter's document (SSF §7). The issuer's path stands behind the well-known part.
 func (d *Door) Configuration(w http.ResponseWriter, r *http.Request) error {
 	a := accountOf(r)
