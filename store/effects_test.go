@@ -42,6 +42,38 @@ func TestEventsOnlyLetInWhomEventsShutOut(t *testing.T) {
 	})
 }
 
+// REQ M-08
+// THREAT SET-6
+func TestWhoIsDisabledByHandStaysOutThoughTheProviderHadDoneItBefore(t *testing.T) {
+	inTown(t, func(w *town) {
+		jane, omar := w.jane(), w.omar()
+		for _, address := range []string{"jane@acme.example", "omar@acme.example"} {
+			w.is(w.hears(risc+"account-disabled", email(address), nil), account.EventApplied)
+		}
+		_, err := w.Disable(w.ctx(), theOperator, w.acme.ID, jane.User.ID)
+		w.ok(err)
+		w.ok(w.SetUserState(w.ctx(), theOperator, omar.User.ID, account.UserDisabled))
+		w.clock.turn(time.Minute)
+		for _, in := range []Entrance{jane, omar} {
+			w.is(w.hears(risc+"account-enabled", email(in.User.Email), nil), account.EventApplied) // of their place, which is open again
+			if p := w.place(in.User.ID); p.State != account.UserDisabled || p.DisabledBy != "" {
+				t.Errorf("%s: the provider let in whom an administrator had disabled: %+v", in.User.Email, p)
+			}
+		}
+		// The place alone, of somebody whose address is another company's.
+		w.ok(w.db.Write(w.ctx(), func(tx *table.Tx) error {
+			_, err := tx.Suspend(w.acme.ID, jane.User.ID, "stream:of-theirs")
+			if err == nil {
+				_, err = tx.Suspend(w.acme.ID, jane.User.ID, "")
+			}
+			return err
+		}))
+		if p := w.place(jane.User.ID); p.Status != account.TenancySuspended || p.SuspendedBy != "" {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
 func TestAnotherStreamOfTheAccountLiftsASuspension(t *testing.T) {
 	inTown(t, func(w *town) {
 		jane := w.jane()

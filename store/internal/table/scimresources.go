@@ -390,7 +390,9 @@ func (tx *Tx) KnownByPush(a account.AccountID, c account.ConnectionID, subject s
 
 // Suspend closes an active place in an account; seal says who did it.
 func (tx *Tx) Suspend(a account.AccountID, u account.UserID, seal string) (bool, error) {
-	n, err := tx.exec(`UPDATE tenancies SET status = 'suspended', suspended_by = $3 WHERE account_id = $1 AND user_id = $2 AND status = 'active'`, a, u, seal)
+	n, err := tx.exec(`
+		UPDATE tenancies SET status = 'suspended', suspended_by = $3
+		 WHERE account_id = $1 AND user_id = $2 AND (status = 'active' OR $3 = '' AND suspended_by <> '')`, a, u, seal)
 	return n > 0, err
 }
 

@@ -40,7 +40,7 @@ func (tx *Tx) SetUser(id account.UserID, email, name string) error {
 
 // SetUserState says whether it made a difference.
 func (tx *Tx) SetUserState(id account.UserID, s account.UserState) (bool, error) {
-	n, err := tx.exec(`UPDATE users SET state = $2, disabled_by = '' WHERE id = $1 AND state <> $2`, id, s)
+	n, err := tx.exec(`UPDATE users SET state = $2, disabled_by = '' WHERE id = $1 AND (state <> $2 OR disabled_by <> '')`, id, s)
 	return n > 0, err
 }
 
