@@ -54,6 +54,12 @@ func (d *Door) Poll(w http.ResponseWriter, r *http.Request) error {
 		rejects[id] = store.Rejection{Err: plainText(e.Err), Description: plainText(e.Description)}
 	}
 	stream := account.FeedID(r.PathValue("stream"))
+	if f, err := d.o.Ledger.FeedOf(r.Context(), g); err != nil || f.ID != stream { // nobody waits for what is not theirs, or is made up
+		if err == nil {
+			err = noStream()
+		}
+		return err
+	}
 	ctx, cancel := d.waiting(r.Context())
 	defer cancel()
 	acks := asked.Acks
