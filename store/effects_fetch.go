@@ -34,15 +34,19 @@ func (l *Ledger) Fetched(ctx context.Context, e account.Event, resource map[stri
 		}
 		return l.db.Write(ctx, func(tx *table.Tx) error {
 			r, err := l.enterStream(tx, account.Actor{}, e.Stream)
-			if err != nil {
+			if err != nil && account.KindOf(err) != account.NotFound {
 				return err
 			}
-			row, found, err := r.Event(e.Account, e.ID)
+			row, found, err := tx.Event(e.Account, e.ID)
 			if err != nil || !found {
 				return errors.Join(err, errorIf(!found, noEvent()))
 			}
 			if out = row; row.Fetch == "" || row.Attempts != e.Attempts {
 				return nil
+			}
+			if r == nil || !r.stream.Enabled { // nothing comes through it any more
+				out.Fetch, out.RetryAt, out.Outcome, out.Detail = "", time.Time{}, account.EventDeadLetter, "The stream is gone or switched off. "+row.Detail
+				return tx.SetEvent(out)
 			}
 			uri := row.Fetch
 			if why, bad := failed[0]; bad {
@@ -63,12 +67,24 @@ func (l *Ledger) Fetched(ctx context.Context, e account.Event, resource map[stri
 			return r.noted(row)
 		})
 	})
-	if err != nil {
-		return out, err
+	if err = l.tripped(ctx, err); err != nil {
+		return out, errors.Join(err, l.putOffFetch(ctx, e))
 	}
 	l.tell([]account.Event{out})
 	_, err = l.retryAwaited(ctx, out.Account, names...)
 	return out, err
+}
+
+// putOffFetch lets a fetch wait in whose way something beside the event stands, such as removals that are paused: those of others go on.
+func (l *Ledger) putOffFetch(ctx context.Context, e account.Event) error {
+	return l.db.Write(ctx, func(tx *table.Tx) error {
+		row, found, err := tx.Event(e.Account, e.ID)
+		if err != nil || !found || row.Fetch == "" || row.Attempts != e.Attempts {
+			return err
+		}
+		row.RetryAt = l.now().Add(putOff)
+		return tx.SetEvent(row)
+	})
 }
 
 // applyFetched is put:full with what was fetched.

@@ -77,7 +77,7 @@ func (t *turn) amendResource(to directory.Patched) error {
 		}
 		if !now {
 			err = t.shut(p.seal())
-		} else if !before || place.Status != account.TenancyActive {
+		} else if !before || t.row.Type == prov+"activate" { // what says nothing new about it lets nobody in whom another source shut out
 			err = t.lift(place)
 		}
 		if err != nil {

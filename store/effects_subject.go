@@ -110,7 +110,7 @@ func (r *reception) byEmail(raw string) (whom, error) {
 		return whom{}, err
 	}
 	if !found {
-		return nobodyMeant("Nobody has that address.")
+		return nobodyMeant("The person is not of this account.") // whether others know the address is theirs (RATE-2)
 	}
 	w, err := r.place(u.ID)
 	if err != nil || w.user == "" {

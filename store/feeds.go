@@ -153,6 +153,11 @@ func (l *Ledger) UpdateFeed(ctx context.Context, by account.Actor, a account.Acc
 				return nil, account.Errorf(account.Conflict, "There is a feed called %q already.", next.Name).Coded("name_taken").At("/name")
 			}
 		}
+		if next.URL != f.URL { // the header was given for another place
+			if err := h.DropSecrets(a, string(id), secretAuthorize); err != nil {
+				return nil, err
+			}
+		}
 		if err := h.PutFeed(next); err != nil {
 			return nil, err
 		}

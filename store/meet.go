@@ -100,10 +100,10 @@ func (p *provision) followPush(id account.UserID, email, name string) error {
 			return err
 		}
 		switch {
+		case !mayNew: // whether others know such an address is theirs (RATE-2)
+			p.note("The domain of %s is not proved for this account; the person keeps their address.", email)
 		case taken:
 			p.note("The address %s is somebody else's here; the person keeps theirs.", email)
-		case !mayNew:
-			p.note("The domain of %s is not proved for this account; the person keeps their address.", email)
 		default:
 			next.Email = email
 			p.Shut(table.OfUser(id)) // the accounts that a session may go to hang on its domain

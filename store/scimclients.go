@@ -99,6 +99,9 @@ func (l *Ledger) FetchSCIMToken(ctx context.Context, by account.Actor, c account
 	raw := keys.Mint(keys.Directory, l.opt.Random)
 	by.Kind, by.Connection = account.ActorConnection, c
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
+		if err := tx.ShareHouse(c); err != nil { // a client that is being revoked fetches nothing afterwards
+			return err
+		}
 		client, err := known(tx)
 		if err != nil {
 			return err

@@ -49,6 +49,9 @@ func (h *hand) shutOut(r removal) (account.Receipt, error) {
 		return out, err
 	}
 	if own {
+		if _, err := h.l.handsOf(h.Tx, h.by, r.User, h.now); err != nil { // sign-ins under way elsewhere have ended, too
+			return out, err
+		}
 		if out.Disabled, err = h.Disable(r.User, r.Seal); err != nil {
 			return out, err
 		}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/keys"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
+
+const streamsPerAccount = 50 // each that is polled holds a connection and its answer
 
 // streamSecrets are the values of a stream that are kept apart, by the name they are sealed under.
 func streamSecrets(s *account.Stream) map[string]*account.Secret {
@@ -91,6 +92,13 @@ func (l *Ledger) AddStream(ctx context.Context, by account.Actor, a account.Acco
 		return s, err
 	}
 	err := l.change(ctx, by, a, "stream.added", owners, func(h *hand) (*note, error) {
+		all, err := h.Tx.Streams(a)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) >= streamsPerAccount {
+			return nil, account.Errorf(account.Conflict, "An account has at most %d streams.", streamsPerAccount).Coded("stream_limit").Fix("Remove one that nobody sends through.")
+		}
 		s.Account, s.ID, s.CreatedAt = a, account.NewID[account.StreamID](h.now, l.opt.Random), h.now
 		if err := h.checkStream(s); err != nil {
 			return nil, err
@@ -195,10 +203,12 @@ func forgetStraySecrets(s *account.Stream, before account.Stream) {
 	if t == nil || old == nil {
 		return
 	}
-	if (t.TokenURL != old.TokenURL || t.ClientID != old.ClientID || t.Configuration != old.Configuration) && t.ClientSecret == old.ClientSecret {
+	// What is got for the client secret goes where the bearer token goes: to the stream API, which the issuer leads to.
+	moved := t.Configuration != old.Configuration || t.Configuration == "" && s.Issuer != before.Issuer
+	if (t.TokenURL != old.TokenURL || t.ClientID != old.ClientID || moved) && t.ClientSecret == old.ClientSecret {
 		t.ClientSecret = account.Secret{}
 	}
-	if t.Configuration != old.Configuration && t.Bearer == old.Bearer {
+	if moved && t.Bearer == old.Bearer {
 		t.Bearer = account.Secret{}
 	}
 }
@@ -238,11 +248,19 @@ func (l *Ledger) AllStreams(ctx context.Context) (out []account.Stream, err erro
 		if err != nil {
 			return err
 		}
-		out = slices.DeleteFunc(all, func(s account.Stream) bool { return !s.Enabled })
-		for i := range out {
-			if err := l.openStream(tx, &out[i]); err != nil {
-				return err
+		out = nil
+		for _, s := range all {
+			if !s.Enabled {
+				continue
 			}
+			if err := l.openStream(tx, &s); err != nil { // those of others go on
+				if ctx.Err() != nil {
+					return err
+				}
+				l.opt.Log.ErrorContext(ctx, "the secrets of a stream do not open", "account", s.Account, "stream", s.ID, "error", err)
+				continue
+			}
+			out = append(out, s)
 		}
 		return nil
 	})

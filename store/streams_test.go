@@ -1,11 +1,13 @@
 package store
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
 
 func TestOwnersManageTheStreamsOfTheirAccount(t *testing.T) {
@@ -278,6 +280,95 @@ func TestAResourceThatAnEventOnlyNamesIsFetched(t *testing.T) {
 		w.ok(err)
 		if due, err = w.Fetches(w.ctx(), 10); err != nil || len(due) != 1 {
 			t.Errorf("%+v %v", due, err)
+		}
+	})
+}
+
+func TestAFetchThatCannotTakeEffectHoldsNoOtherUp(t *testing.T) {
+	inTown(t, func(w *town) {
+		made := w.hears(prov+"create:full", scimSubject("/Users/n1"), map[string]any{"data": nina(true)})
+		w.is(made, account.EventApplied)
+		e := w.hears(prov+"put:notice", scimSubject("/Users/n1"), map[string]any{"attributes": []any{"active"}})
+		due, err := w.Fetches(w.ctx(), 10)
+		w.ok(err)
+		if len(due) != 1 {
+			t.Fatalf("%+v", due)
+		}
+		// Removals are paused: it waits, and comes again.
+		w.ok(w.db.Write(w.ctx(), func(tx *table.Tx) error {
+			return tx.PutBreaker(w.acme.ID, string(w.connection.ID), table.Breaker{BreakerState: account.BreakerState{Breaker: account.DefaultBreaker, PausedAt: w.clock.now(), Removed: 9, People: 10}})
+		}))
+		_, err = w.Fetched(w.ctx(), due[0], nina(false), nil)
+		w.refuses(err, account.Unavailable, CodePaused)
+		if due, err = w.Fetches(w.ctx(), 10); err != nil || len(due) != 0 {
+			t.Fatalf("it is not put off: %+v %v", due, err)
+		}
+		w.clock.turn(time.Hour)
+		if due, err = w.Fetches(w.ctx(), 10); err != nil || len(due) != 1 {
+			t.Fatalf("it is lost: %+v %v", due, err)
+		}
+		// Its stream is gone: it waits no longer.
+		w.ok(w.RemoveStream(w.ctx(), theOperator, w.stream.ID))
+		_, err = w.Fetched(w.ctx(), due[0], nil, account.Errorf(account.NotFound, "No such stream."))
+		w.ok(err)
+		w.clock.turn(time.Hour)
+		if due, err = w.Fetches(w.ctx(), 10); err != nil || len(due) != 0 {
+			t.Errorf("%+v %v", due, err)
+		}
+		e, err = w.event(e.ID)
+		w.ok(err)
+		w.is(e, account.EventDeadLetter)
+	})
+}
+
+// THREAT ADM-3
+func TestTheHeaderOfAFeedDoesNotGoToAnotherAddress(t *testing.T) {
+	inTown(t, func(w *town) {
+		f, _, err := w.AddFeed(w.ctx(), theOperator, w.acme.ID, account.Feed{Name: "siem", Kind: account.SSF, URL: "https://siem.example/in"}, account.NewSecret("Bearer s3cret"))
+		w.ok(err)
+		header := func() (s account.Secret) {
+			w.ok(w.db.Read(w.ctx(), func(tx *table.Tx) (err error) { s, err = w.feedAuthorization(tx, table.Feed{Feed: f}); return err }))
+			return s
+		}
+		_, err = w.UpdateFeed(w.ctx(), theOperator, w.acme.ID, f.ID, func(f *account.Feed) { f.Name = "the siem" })
+		w.ok(err)
+		if header().Reveal() != "Bearer s3cret" {
+			t.Error("another name took the header away")
+		}
+		_, err = w.UpdateFeed(w.ctx(), theOperator, w.acme.ID, f.ID, func(f *account.Feed) { f.URL = "https://elsewhere.example/in" })
+		w.ok(err)
+		if !header().IsZero() {
+			t.Error("whoever changes the address is sent the header")
+		}
+	})
+}
+
+func TestAnAccountHasAtMostSoManyStreams(t *testing.T) {
+	inTown(t, func(w *town) {
+		var err error
+		for i := 0; err == nil && i <= streamsPerAccount; i++ {
+			_, err = w.AddStream(w.ctx(), theOperator, w.acme.ID, w.streamOf(fmt.Sprintf("stream %d", i)))
+		}
+		w.refuses(err, account.Conflict, "stream_limit")
+	})
+}
+
+// THREAT SET-6
+func TestARoutineChangeOfAResourceLetsNobodyInWhomAnEventShutOut(t *testing.T) {
+	inTown(t, func(w *town) {
+		u := scimSubject("/Users/n1")
+		made := w.hears(prov+"create:full", u, map[string]any{"data": nina(true)})
+		w.is(made, account.EventApplied)
+		w.is(w.hears(risc+"account-disabled", email("nina@acme.example"), map[string]any{"reason": "hijacking"}), account.EventApplied)
+		w.clock.turn(time.Minute)
+		w.hears(prov+"put:full", u, map[string]any{"data": nina(true)})
+		if p := w.place(made.User); p.Status != account.TenancySuspended || p.State != account.UserDisabled {
+			t.Errorf("%+v", p)
+		}
+		w.clock.turn(time.Minute)
+		w.hears(prov+"activate", u, nil)
+		if p := w.place(made.User); p.Status != account.TenancyActive || p.State != account.UserActive {
+			t.Errorf("%+v", p)
 		}
 	})
 }

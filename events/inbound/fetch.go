@@ -25,7 +25,7 @@ func (d *Door) FetchResources(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if _, err := d.o.Ledger.Fetched(ctx, e, resource, err); err != nil {
-			return err
+			d.o.Log.WarnContext(ctx, "a fetched resource could not take effect", "stream", e.Stream, "event", e.ID, "error", err)
 		}
 	}
 	return nil

@@ -132,7 +132,7 @@ func (d *Door) poll(ctx context.Context, s account.Stream) {
 			if rest(ctx, later) != nil {
 				return
 			}
-		case got.taken == 0 && !got.more:
+		case got.taken == 0: // also when it says that there is more, and gives nothing
 			if rest(ctx, restPolled) != nil {
 				return
 			}
@@ -182,6 +182,11 @@ func (d *Door) PollOnce(ctx context.Context, s account.Stream, owed verdicts) (P
 	}
 	out := Polled{more: answer.More}
 	for _, jti := range sorted(answer.Sets) {
+		if wait := d.wait(s.ID); wait > 0 { // SET-6: one that is polled has the rate of one that pushes
+			if err := rest(ctx, wait); err != nil {
+				return out, err
+			}
+		}
 		d.judgePolled(ctx, s, jti, answer.Sets[jti], &out)
 	}
 	d.o.Metrics.Polled("done")

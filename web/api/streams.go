@@ -70,6 +70,12 @@ func (in StreamSettings) into(s *account.Stream) {
 		if in.Poll.Bearer == "" && before != nil {
 			s.Poll.Bearer = before.Bearer // the ledger drops it when the endpoint is another
 		}
+		// A transmitter's own credentials open its polls too. They are not sent to an address that it has not named itself.
+		if s.Transmitter != nil && (before == nil || before.Endpoint != in.Poll.Endpoint) {
+			t := *s.Transmitter
+			t.Bearer, t.ClientSecret = account.Secret{}, account.Secret{}
+			s.Transmitter = &t
+		}
 	}
 }
 
