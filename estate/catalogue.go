@@ -96,13 +96,16 @@ func checkCatalogue(d *document, at string, cat account.Catalogue) {
 		}
 	}
 	l := cat.Limits
+	if l.KeysPerUser < 0 { // 0, as a catalogue has it that was stored before there were keys, stands for the default
+		d.bad(key(at, "limits", "keys_per_user"), "The limit keys_per_user is a positive number; nothing is unlimited.")
+	}
 	for _, limit := range []struct {
 		name string
 		n    int64
 	}{
 		{"orgs_per_account", int64(l.OrgsPerAccount)}, {"owners_per_account", int64(l.OwnersPerAccount)},
 		{"owners_per_org", int64(l.OwnersPerOrg)}, {"users_of_individual_org", int64(l.UsersIndividual)},
-		{"rules_per_account", int64(l.RulesPerAccount)}, {"keys_per_user", int64(l.KeysPerUser)}, {"group_values_per_login", int64(l.GroupValues)},
+		{"rules_per_account", int64(l.RulesPerAccount)}, {"group_values_per_login", int64(l.GroupValues)},
 		{"diagnosis_age", int64(l.DiagnosisAge)},
 	} {
 		if limit.n <= 0 {

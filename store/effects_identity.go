@@ -93,11 +93,15 @@ func (t *turn) newGroups(i table.Identity, values []string) error {
 	if limit := t.l.Catalogue().Limits.GroupValues; limit > 0 && len(values) > limit {
 		return account.Errorf(account.Invalid, "%d groups are more than the %d that a person can have.", len(values), limit)
 	}
+	if t.row.At.Before(i.At) { // a sign-in or another event has said something newer since: an old token gives nothing back
+		t.row.Outcome, t.row.Detail = account.EventSuperseded, "Their groups have been heard of since."
+		return nil
+	}
 	text, err := json.Marshal(values)
 	if err != nil {
 		return err
 	}
-	i.At, i.Groups, i.GroupsText = t.now, account.GroupSet{State: account.GroupsComplete, Values: values, Source: "event"}, string(text)
+	i.At, i.Groups, i.GroupsText = t.row.At, account.GroupSet{State: account.GroupsComplete, Values: values, Source: "event"}, string(text)
 	if len(values) == 0 {
 		i.GroupsText = "[]"
 	}

@@ -427,6 +427,9 @@ func (s *signIn) introduce(tx *table.Tx, a account.AccountID, settings *account.
 	if err != nil || !found || p.Subject == "" {
 		return p, found, err
 	}
+	if p.Subject == s.Login.Subject { // their first sign-in twice at once, and the other one was committed between our two looks
+		return p, true, belongsElsewhere(tx, a, p)
+	}
 	if !settings.RelinkByEmail || s.Login.EmailVerified != account.VerifiedYes {
 		return p, false, subjectChanged()
 	}

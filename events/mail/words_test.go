@@ -18,7 +18,7 @@ func words(t *testing.T, own string) *Words {
 
 // sample has every field that a shipped letter asks for.
 var sample = map[string]string{"Product": "Drawbridge", "Home": "https://login.acme.example", "Org": "acme", "Connection": "okta", "Removed": "40", "People": "100",
-	"Within": "10m", "Share": "30", "Feed": "siem", "Status": "paused", "Reason": "401", "Email": "ana@acme.example", "By": "bo@acme.example"}
+	"Within": "10m", "Share": "30", "Feed": "siem", "URL": "https://siem.acme.example", "Status": "paused", "Reason": "401", "Email": "ana@acme.example", "By": "bo@acme.example"}
 
 func TestEveryShippedLetterHasWords(t *testing.T) {
 	w := words(t, "")

@@ -295,14 +295,15 @@ func (tx *Tx) EndSessionsByID(ids []account.SessionID) (n int64, err error) {
 	return n, err
 }
 
-// IdentitiesOf lists the subjects by which connections of an account know a person.
+// IdentitiesOf lists the subjects by which connections of an account know a person; At is when their groups were last heard of.
 func (tx *Tx) IdentitiesOf(a account.AccountID, u account.UserID) ([]Identity, error) {
 	return list(tx, func(s scanner) (i Identity, err error) {
-		err = s.Scan(&i.Connection, &i.Subject)
-		i.Account, i.User = a, u
+		var at int64
+		err = s.Scan(&i.Connection, &i.Subject, &at)
+		i.Account, i.User, i.At = a, u, instant(at)
 		return i, err
 	}, `
-		SELECT connection_id, subject FROM login_identities
+		SELECT connection_id, subject, groups_at FROM login_identities
 		 WHERE account_id = $1 AND user_id = $2 AND substr(subject, 1, 1) <> $3 ORDER BY last_login DESC`, a, u, Retired)
 }
 
