@@ -251,7 +251,7 @@ func TestNoReplicaAcceptsAfterTheAnswerWhateverItWasDoing(t *testing.T) {
 				replicas[round%2].stop()
 				replicas[round%2].start(h)
 			case 1: // one loses all its connections
-				_, err := pool.ExecContext(h.ctx(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%revocation_log%' AND pid <> pg_backend_pid()`)
+				_, err := pool.ExecContext(h.ctx(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%revocation_log%' AND pid <> pg_backend_pid() AND datname = current_database()`)
 				if err != nil && !errors.Is(err, context.Canceled) {
 					t.Log(err)
 				}

@@ -113,6 +113,7 @@ func (r *Replica) follow(rows []logRow) (n News, err error) {
 		n.Missed = true
 		r.known, r.applied, r.nonce = len(rows) <= manyRows && last.rev == last.head, last.head, last.nonce
 		n.More = true
+		r.beaten = time.Time{} // what the last beat said was about the other history: the next refresh is one
 		return n, nil
 	}
 	for _, l := range rows {
