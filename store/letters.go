@@ -91,8 +91,14 @@ func (l *Ledger) ClaimLetters(ctx context.Context, n int) ([]account.Letter, err
 			if err == nil {
 				err = json.Unmarshal([]byte(text.Reveal()), &d.Data)
 			}
-			if err != nil {
-				return err
+			if err != nil { // it holds up no other
+				l.opt.Log.ErrorContext(ctx, "a letter does not open", "letter", d.ID, "account", d.Account, "error", err)
+				dead := d
+				dead.State, dead.EndedAt, dead.Error = account.DeliveryDead, now, "what it is made from does not open under the keyring"
+				if _, err := tx.FinishLetter(dead, until); err != nil {
+					return err
+				}
+				continue
 			}
 			d.DueAt = until
 			mine = append(mine, d.Letter)
