@@ -25,15 +25,11 @@ type auditListCmd struct {
 }
 
 func (c auditListCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	lines, err := l.Audit(a.ctx, operator(), acct.ID, account.AuditID(""), min(max(c.N, 1), 1000))
 	if err != nil {
 		return err
@@ -60,15 +56,11 @@ type auditExportCmd struct {
 }
 
 func (c auditExportCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	out := bufio.NewWriter(a.out)
 	if err := l.ExportAudit(a.ctx, operator(), acct.ID, out); err != nil {
 		return err

@@ -42,15 +42,11 @@ type connectionListCmd struct {
 }
 
 func (c connectionListCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	all, err := l.Connections(a.ctx, operator(), acct.ID)
 	if err != nil {
 		return err

@@ -21,15 +21,11 @@ type domainListCmd struct {
 }
 
 func (c domainListCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	all, err := l.Domains(a.ctx, operator(), acct.ID)
 	if err != nil {
 		return err
@@ -48,15 +44,11 @@ type domainClaimCmd struct {
 }
 
 func (c domainClaimCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	d, err := l.ClaimDomain(a.ctx, operator(), acct.ID, c.Domain)
 	if err != nil {
 		return err

@@ -12,15 +12,11 @@ type driftCmd struct {
 }
 
 func (c driftCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	found, mended := 0, 0
 	var kept error
 	repaired := map[account.UserID]bool{} // all of a person's rows at once

@@ -46,15 +46,11 @@ type keyRevokeCmd struct {
 }
 
 func (c keyRevokeCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	k, err := l.RevokeKey(a.ctx, operator(), acct.ID, account.KeyID(c.Key))
 	if err != nil {
 		return err

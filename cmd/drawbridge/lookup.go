@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -38,6 +39,19 @@ func findConnection(a *app, l *store.Ledger, arg string) (account.Connection, er
 // findOrg reads an org by its exact name.
 func findOrg(a *app, l *store.Ledger, name string) (account.Account, account.Org, error) {
 	return l.OrgByName(a.ctx, operator(), name)
+}
+
+// in opens the ledger and finds the account of an org by its exact name. The caller closes the ledger.
+func (a *app) in(org string) (*store.Ledger, account.Account, error) {
+	l, _, err := a.ledger()
+	if err != nil {
+		return nil, account.Account{}, err
+	}
+	acct, _, err := findOrg(a, l, org)
+	if err != nil {
+		return nil, acct, errors.Join(err, l.Close())
+	}
+	return l, acct, nil
 }
 
 // teamNames are what people call the teams of an account.

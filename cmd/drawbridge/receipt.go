@@ -15,15 +15,11 @@ type receiptsCmd struct {
 }
 
 func (c receiptsCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	var user account.UserID
 	if c.User != "" {
 		p, err := l.PersonByEmail(a.ctx, operator(), acct.ID, c.User)

@@ -24,15 +24,11 @@ type rulesListCmd struct {
 }
 
 func (c rulesListCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	all, err := l.Rules(a.ctx, operator(), acct.ID)
 	if err != nil {
 		return err
@@ -130,15 +126,11 @@ type rulesPlanCmd struct {
 }
 
 func (c rulesPlanCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	plan, err := l.PlanRules(a.ctx, operator(), acct.ID)
 	if err != nil {
 		return err
@@ -154,15 +146,11 @@ type rulesActivateCmd struct {
 }
 
 func (c rulesActivateCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	var plan rules.Plan
 	if c.Yes {
 		plan, err = l.ActivateRules(a.ctx, operator(), acct.ID, c.Confirm == c.Org)

@@ -55,11 +55,7 @@ func (c scimTokenListCmd) Run(a *app) error {
 		w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tENDS IN\tCREATED\tEXPIRES\tLAST USED")
 		for _, t := range all {
-			used := "never"
-			if !t.UsedAt.IsZero() {
-				used = t.UsedAt.Format(time.RFC3339)
-			}
-			fmt.Fprintf(w, "%s\t…%s\t%s\t%s\t%s\n", t.ID, t.Last4, t.CreatedAt.Format(time.RFC3339), t.ExpiresAt.Format(time.RFC3339), used)
+			fmt.Fprintf(w, "%s\t…%s\t%s\t%s\t%s\n", t.ID, t.Last4, t.CreatedAt.Format(time.RFC3339), t.ExpiresAt.Format(time.RFC3339), timeOrNever(t.UsedAt))
 		}
 		return w.Flush()
 	})

@@ -147,15 +147,11 @@ type streamListCmd struct {
 }
 
 func (c streamListCmd) Run(a *app) error {
-	l, _, err := a.ledger()
+	l, acct, err := a.in(c.Org)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	acct, _, err := findOrg(a, l, c.Org)
-	if err != nil {
-		return err
-	}
 	all, err := l.Streams(a.ctx, operator(), acct.ID)
 	if err != nil {
 		return err
@@ -167,17 +163,9 @@ func (c streamListCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\t%d\n", s.Name, s.ID, s.Method, s.Enabled, s.Issuer, when(st.LastEvent), st.Outcomes[account.EventDeadLetter])
+		fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%s\t%d\n", s.Name, s.ID, s.Method, s.Enabled, s.Issuer, timeOrNever(st.LastEvent), st.Outcomes[account.EventDeadLetter])
 	}
 	return w.Flush()
-}
-
-// when is an instant for people; never when there is none.
-func when(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 type streamShowCmd struct {
@@ -216,11 +204,11 @@ func (c streamShowCmd) Run(a *app) error {
 			if p.Path {
 				kind = "path"
 			}
-			line("credential", "%s %s, ends in %s, last used %s", p.ID, kind, p.Last4, when(p.UsedAt))
+			line("credential", "%s %s, ends in %s, last used %s", p.ID, kind, p.Last4, timeOrNever(p.UsedAt))
 		}
 		line("transmitter says", "%s", strings.TrimSpace(st.Status+" "+st.Why))
-		line("last event", "%s", when(st.LastEvent))
-		line("verified", "%s", when(st.VerifiedAt))
+		line("last event", "%s", timeOrNever(st.LastEvent))
+		line("verified", "%s", timeOrNever(st.VerifiedAt))
 		for _, o := range outcomes {
 			if n := st.Outcomes[o]; n > 0 {
 				line(string(o), "%d", n)
@@ -326,7 +314,7 @@ func printEvent(a *app, e account.Event) {
 	if e.Subject != nil {
 		subject = e.Subject.String()
 	}
-	fmt.Fprintf(a.out, "%s  %s  %s  %s  %s\n", when(e.Received), e.ID, e.Outcome, e.Type, subject)
+	fmt.Fprintf(a.out, "%s  %s  %s  %s  %s\n", timeOrNever(e.Received), e.ID, e.Outcome, e.Type, subject)
 	if e.Detail != "" {
 		fmt.Fprintf(a.out, "    %s\n", e.Detail)
 	}
