@@ -2,6 +2,9 @@ package account
 
 import "time"
 
+// Nowhere is the account of an actor whose session works in none: they act in no account, and only for themselves.
+const Nowhere AccountID = "nowhere"
+
 // An Actor is who makes a change happen. Verbs ask it for permission and the audit log names it.
 type Actor struct {
 	Kind       ActorKind

@@ -20,17 +20,22 @@ var letterTries = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute
 
 // write puts a letter on its way, in the transaction of what it tells about. Its words are made from data when it is sent.
 func (h *hand) write(to, name string, data map[string]string) error {
-	l := account.Letter{ID: account.NewID[account.LetterID](h.now, h.l.opt.Random), Account: h.Account.ID, To: to, Name: name, At: h.now, State: account.DeliveryWaiting, DueAt: h.now}
+	return h.l.writeLetter(h.Tx, h.Account.ID, to, name, data, h.now)
+}
+
+// writeLetter is write for a transaction of any kind; a is "" for a letter that belongs to no account.
+func (l *Ledger) writeLetter(tx *table.Tx, a account.AccountID, to, name string, data map[string]string, now time.Time) error {
+	letter := account.Letter{ID: account.NewID[account.LetterID](now, l.opt.Random), Account: a, To: to, Name: name, At: now, State: account.DeliveryWaiting, DueAt: now}
 	text, err := json.Marshal(data)
 	if err != nil {
 		return err
 	}
-	sealed, err := h.l.opt.Keyring.seal(account.NewSecret(string(text)), letterParts(l)...)
+	sealed, err := l.opt.Keyring.seal(account.NewSecret(string(text)), letterParts(letter)...)
 	if err != nil {
 		return err
 	}
-	h.Settled(func(_, _ time.Time) { h.l.bell.ring(lettersBell) })
-	return h.InsertLetter(table.Letter{Letter: l, Sealed: sealed})
+	tx.Settled(func(_, _ time.Time) { l.bell.ring(lettersBell) })
+	return tx.InsertLetter(table.Letter{Letter: letter, Sealed: sealed})
 }
 
 // writeOwners tells every owner of the account's org, but those left out.
