@@ -39,13 +39,17 @@ type (
 	ReceiverID string // rcv_…: who receives a stream of our security events
 	LetterID   string // ltr_…: a mail on its way
 	ReplicaID  string // rep_…: one running process
+
+	EntitlementID  string // ent_…: somebody's right to activate a product
+	SubscriptionID string // sub_…
 )
 
 // idKind lists the prefix of each identifier.
 type idKind interface {
 	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID |
 		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID | SCIMClientID |
-		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID
+		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID |
+		EntitlementID | SubscriptionID
 }
 
 func prefix(id any) string {
@@ -102,6 +106,10 @@ func prefix(id any) string {
 		return "ltr_"
 	case ReplicaID:
 		return "rep_"
+	case EntitlementID:
+		return "ent_"
+	case SubscriptionID:
+		return "sub_"
 	}
 	panic("account: identifier kind without a prefix")
 }

@@ -104,7 +104,7 @@ func (l *Ledger) EnableService(ctx context.Context, by account.Actor, a account.
 	}
 	return l.change(ctx, by, a, verb, operator, func(h *hand) (*note, error) {
 		s, known := l.Catalogue().Service(service)
-		switch has := slices.Contains(h.Org.Services, service); {
+		switch has := slices.Contains(h.ByHand, service); {
 		case has == on:
 			return nil, nil
 		case on && !known:
@@ -113,7 +113,7 @@ func (l *Ledger) EnableService(ctx context.Context, by account.Actor, a account.
 			return nil, account.Errorf(account.Conflict, "%s is for enterprise orgs, and %s is an individual org.", s.Label, h.Org.Name).Coded("individual_org").
 				Fix("Convert the org to an enterprise org first.")
 		}
-		services := slices.DeleteFunc(slices.Clone(h.Org.Services), func(s string) bool { return s == service })
+		services := slices.DeleteFunc(slices.Clone(h.ByHand), func(s string) bool { return s == service })
 		if on {
 			services = append(services, service)
 		}

@@ -2,31 +2,41 @@ package table
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
 
 	"github.com/drawbridge-id/drawbridge/account"
 )
 
 // orgColumns go with scanHouse.
-const houseColumns = `a.id, a.number, a.name, a.created_at, o.id, o.name, o.title, o.type, o.services, o.created_at, a.feeds`
+const houseColumns = `a.id, a.number, a.name, a.created_at, o.id, o.name, o.title, o.type, o.services, o.created_at, o.subscribed, a.feeds`
 
 // A House is an account with its one org.
 type House struct {
 	Account account.Account
-	Org     account.Org
-	Feeds   int // how many feeds its announcements go to
+	Org     account.Org // its services are those enabled by hand and those of subscriptions
+	ByHand  []string    // the services that are enabled by hand
+	Feeds   int         // how many feeds its announcements go to
 }
 
 func scanHouse(s scanner) (h House, err error) {
 	var made, orgMade int64
-	var services string
+	var services, subscribed string
 	err = s.Scan(&h.Account.ID, &h.Account.Number, &h.Account.Name, &made,
-		&h.Org.ID, &h.Org.Name, &h.Org.Title, &h.Org.Type, &services, &orgMade, &h.Feeds)
+		&h.Org.ID, &h.Org.Name, &h.Org.Title, &h.Org.Type, &services, &orgMade, &subscribed, &h.Feeds)
 	if err != nil {
 		return h, err
 	}
 	h.Org.Account, h.Org.Number = h.Account.ID, h.Account.Number
 	h.Account.CreatedAt, h.Org.CreatedAt = instant(made), instant(orgMade)
-	return h, json.Unmarshal([]byte(services), &h.Org.Services)
+	var more []string
+	if err := errors.Join(json.Unmarshal([]byte(services), &h.ByHand), json.Unmarshal([]byte(subscribed), &more)); err != nil {
+		return h, err
+	}
+	h.Org.Services = slices.Concat(h.ByHand, more)
+	slices.Sort(h.Org.Services)
+	h.Org.Services = slices.Compact(h.Org.Services)
+	return h, nil
 }
 
 // LockHouse reads an account and its org after raising the account's edition: whoever else changes this
@@ -75,7 +85,7 @@ func (tx *Tx) InsertHouse(h House) error {
 	return err
 }
 
-// SetServices replaces the enabled services of an account's org.
+// SetServices replaces the services that are enabled by hand on an account's org.
 func (tx *Tx) SetServices(a account.AccountID, services []string) error {
 	_, err := tx.exec(`UPDATE orgs SET services = $2 WHERE account_id = $1`, a, listText(services))
 	return err
