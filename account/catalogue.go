@@ -52,6 +52,8 @@ type Limits struct {
 	GroupValues      int           `yaml:"group_values_per_login"` // more are refused with a clear message
 	RulesLossShare   float64       `yaml:"rules_loss_share"`       // activation that takes roles from a larger share of people needs a confirmation
 	DiagnosisAge     time.Duration `yaml:"diagnosis_age"`
+	GroupsPerOrg     int           `yaml:"external_groups_per_org"`
+	UsersPerGroup    int           `yaml:"external_users_per_group"` // confirmed ones, and seats that invitations hold
 }
 
 // Service finds a service by id.

@@ -40,6 +40,9 @@ type (
 	LetterID   string // ltr_…: a mail on its way
 	ReplicaID  string // rep_…: one running process
 
+	GroupID           string // grp_…: an external user group
+	GroupInvitationID string // giv_…: one addressee of an invitation to a group
+
 	EntitlementID  string // ent_…: somebody's right to activate a product
 	SubscriptionID string // sub_…
 )
@@ -48,7 +51,7 @@ type (
 type idKind interface {
 	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID |
 		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID | SCIMClientID |
-		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID |
+		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID | GroupID | GroupInvitationID |
 		EntitlementID | SubscriptionID
 }
 
@@ -106,6 +109,10 @@ func prefix(id any) string {
 		return "ltr_"
 	case ReplicaID:
 		return "rep_"
+	case GroupID:
+		return "grp_"
+	case GroupInvitationID:
+		return "giv_"
 	case EntitlementID:
 		return "ent_"
 	case SubscriptionID:

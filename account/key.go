@@ -8,6 +8,7 @@ type Key struct {
 	ID        KeyID
 	Account   AccountID
 	Org       OrgID
+	Home      AccountID // of a key of an external user: their own account, which stands behind it (N-30); empty: Account
 	User      UserID
 	Name      string
 	Last4     string // its last four characters, for people who compare

@@ -43,7 +43,19 @@ var Invariants = []Invariant{
 		SELECT k.account_id, k.id FROM personal_keys k
 		 WHERE k.state = 'active' AND NOT EXISTS (
 			SELECT 1 FROM users u JOIN tenancies t ON t.user_id = u.id
-			 WHERE u.id = k.user_id AND u.state = 'active' AND t.account_id = k.account_id AND t.status = 'active')`},
+			 WHERE u.id = k.user_id AND u.state = 'active' AND t.status = 'active'
+			   AND t.account_id = CASE WHEN k.home_account_id = '' THEN k.account_id ELSE k.home_account_id END)`},
+	{"who has an active key for an org that they are external to is in a group of it", `
+		SELECT k.account_id, k.id FROM personal_keys k
+		 WHERE k.state = 'active' AND k.home_account_id <> ''
+		   AND NOT EXISTS (SELECT 1 FROM external_members m WHERE m.account_id = k.account_id AND m.user_id = k.user_id)`},
+	{"members, permissions and invitations are those of an external group", `
+		SELECT m.account_id, m.group_id FROM (
+			SELECT account_id, group_id FROM external_members UNION SELECT account_id, group_id FROM external_permissions
+			UNION SELECT account_id, group_id FROM external_invitations) m
+		 WHERE NOT EXISTS (SELECT 1 FROM external_groups g WHERE g.account_id = m.account_id AND g.id = m.group_id)`},
+	{"an external group admits people that there are", `
+		SELECT m.account_id, m.user_id FROM external_members m WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = m.user_id)`},
 	{"what is pushed belongs to a connection of the account", `
 		SELECT r.account_id, r.id FROM scim_resources r
 		 WHERE NOT EXISTS (SELECT 1 FROM connections c WHERE c.id = r.connection_id AND c.account_id = r.account_id)`},

@@ -14,14 +14,16 @@ type Live struct {
 	Keys     int
 }
 
-// LiveCredentials counts them in every account that a person has an active place in.
+// LiveCredentials counts them in every account that a person has an active place in, or is external to.
 func (tx *Tx) LiveCredentials(u account.UserID, at time.Time) ([]Live, error) {
 	return list(tx, func(s scanner) (l Live, err error) { return l, s.Scan(&l.Account, &l.Org, &l.Sessions, &l.Keys) }, `
 		SELECT t.account_id, o.name,
 		       (SELECT count(*) FROM sessions s WHERE s.user_id = t.user_id AND s.account_id = t.account_id AND s.expires_at > $2 AND s.idle_until > $2),
 		       (SELECT count(*) FROM personal_keys k WHERE k.user_id = t.user_id AND k.account_id = t.account_id AND k.state = 'active' AND (k.expires_at = 0 OR k.expires_at > $2))
-		  FROM tenancies t JOIN orgs o ON o.account_id = t.account_id
-		 WHERE t.user_id = $1 AND t.status = 'active' ORDER BY o.name`, u, micros(at))
+		  FROM (SELECT account_id, user_id FROM tenancies WHERE user_id = $1 AND status = 'active'
+		        UNION SELECT account_id, user_id FROM external_members WHERE user_id = $1) t
+		  JOIN orgs o ON o.account_id = t.account_id
+		 ORDER BY o.name`, u, micros(at))
 }
 
 // DropTenancy takes a person's active place in an account away; it is false when there was none. A suspended one stays, so that a

@@ -22,10 +22,11 @@ const (
 	TargetConnection TargetKind = "connection"
 	TargetSession    TargetKind = "session" // by its id
 	TargetKey        TargetKind = "key"     // by its id
+	TargetGroup      TargetKind = "group"   // an external user group: of its members, what the group lets them
 	TargetAll        TargetKind = "all"     // whatever is remembered; it has no id
 )
 
-const targetKinds = 5
+const targetKinds = 6
 
 // number is the place of a kind among those that have marks of their own, -1 for others.
 func (k TargetKind) number() int {
@@ -40,6 +41,8 @@ func (k TargetKind) number() int {
 		return 3
 	case TargetKey:
 		return 4
+	case TargetGroup:
+		return 5
 	}
 	return -1
 }
@@ -58,6 +61,9 @@ func OfSession(id account.SessionID) Target { return Target{TargetSession, strin
 
 // OfKey is one key.
 func OfKey(id account.KeyID) Target { return Target{TargetKey, string(id)} }
+
+// OfGroup is all that an external user group lets its members.
+func OfGroup(id account.GroupID) Target { return Target{TargetGroup, string(id)} }
 
 // Shut says that the transaction takes power from targets. Write answers when nothing that was remembered of them is used any more, by
 // any process.

@@ -62,10 +62,11 @@ func (tx *Tx) PutTenancy(a account.AccountID, u account.UserID, at time.Time) (b
 	return n > 0, err
 }
 
-// AccountsOf lists the accounts a person has any place in.
+// AccountsOf lists the accounts a person has any place in, and those they are external to.
 func (tx *Tx) AccountsOf(u account.UserID) ([]account.AccountID, error) {
 	return list(tx, func(s scanner) (a account.AccountID, err error) { return a, s.Scan(&a) }, `
-		SELECT account_id FROM tenancies WHERE user_id = $1 ORDER BY account_id`, u)
+		SELECT account_id FROM tenancies WHERE user_id = $1
+		 UNION SELECT account_id FROM external_members WHERE user_id = $1 ORDER BY account_id`, u)
 }
 
 // Places lists the accounts a person can work in: the place is active and has a source.
