@@ -3,6 +3,8 @@ package account
 import (
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // An Account is the tenancy boundary. It is linked one to one to an Org that shows the same Number,
@@ -19,10 +21,10 @@ func CheckAccountName(name string) error {
 	switch {
 	case name == "":
 		return Errorf(Invalid, "An account needs a name.").At("/name").Fix("Give a short name, for instance \"acme\".")
-	case strings.ContainsFunc(name, isSpace):
+	case strings.ContainsFunc(name, unicode.IsSpace):
 		return Errorf(Invalid, "An account name has no spaces, %q has.", name).At("/name").
 			Fix("Use %q.", strings.Join(strings.Fields(name), "-"))
-	case len(name) > 64 || strings.ContainsFunc(name, isControl):
+	case len(name) > 64 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return Errorf(Invalid, "An account name has at most 64 printable characters.").At("/name")
 	}
 	return nil
@@ -46,6 +48,7 @@ type TenancyStatus string
 const (
 	TenancyActive    TenancyStatus = "active"
 	TenancySuspended TenancyStatus = "suspended" // kept, but signs nobody in
+	TenancyInvited   TenancyStatus = "invited"   // of a list alone: they have not accepted yet, and have no place
 )
 
 // An IdPGroup is a group of an identity provider that was added to the account as a tenant, so that

@@ -19,17 +19,21 @@ type Service struct {
 	ID                string        `yaml:"id"`    // [a-z0-9_]+
 	Label             string        `yaml:"label"` // for people
 	Roles             []ServiceRole `yaml:"roles"`
-	DefaultForMembers bool          `yaml:"default_for_members"`
-	Groups            bool          `yaml:"groups"`  // usable in external user groups
-	Premium           bool          `yaml:"premium"` // enabled on enterprise orgs only
+	DefaultForMembers bool          `yaml:"default_for_members"` // whoever has a place in the account holds its first role that is not an administrator's (A-12)
+	OnSignUp          bool          `yaml:"on_sign_up"`          // enabled on orgs that people open by themselves (B-03)
+	Groups            bool          `yaml:"groups"`              // usable in external user groups
+	Premium           bool          `yaml:"premium"`             // enabled on enterprise orgs only
+	KeyRole           string        `yaml:"key_role"`            // the role that somebody needs before a personal key of theirs may include the service; empty: none (D-14)
 }
 
 // A ServiceRole is one role of a service; its Role is "service:id".
 type ServiceRole struct {
-	ID    string `yaml:"id"`
-	Label string `yaml:"label"`
-	Help  string `yaml:"help"`
-	Admin bool   `yaml:"admin"` // the role org owners hold on the enabled service (L-15)
+	ID      string   `yaml:"id"`
+	Label   string   `yaml:"label"`
+	Help    string   `yaml:"help"`
+	Docs    string   `yaml:"docs"`    // URL of the product's own documentation of the role
+	Actions []string `yaml:"actions"` // what the role lets somebody do, in the product's words (D-12)
+	Admin   bool     `yaml:"admin"`   // the role org owners hold on the enabled service (L-15)
 }
 
 // A Relying service is one place where a federated identity is used. A login test is judged for
@@ -48,10 +52,12 @@ type Limits struct {
 	OwnersPerOrg     int           `yaml:"owners_per_org"`
 	UsersIndividual  int           `yaml:"users_of_individual_org"`
 	RulesPerAccount  int           `yaml:"rules_per_account"`
+	AccountsPerOwner int           `yaml:"accounts_per_owner"`     // that somebody may own and open one more; 0: 10
 	KeysPerUser      int           `yaml:"keys_per_user"`          // personal keys of one person in one org (T-12)
 	GroupValues      int           `yaml:"group_values_per_login"` // more are refused with a clear message
 	RulesLossShare   float64       `yaml:"rules_loss_share"`       // activation that takes roles from a larger share of people needs a confirmation
 	DiagnosisAge     time.Duration `yaml:"diagnosis_age"`
+	InviteExpiry     time.Duration `yaml:"account_invite_expiry_default"` // 0: 6 hours
 	GroupsPerOrg     int           `yaml:"external_groups_per_org"`
 	UsersPerGroup    int           `yaml:"external_users_per_group"` // confirmed ones, and seats that invitations hold
 }
@@ -77,6 +83,31 @@ func (c Catalogue) Role(r Role) (Service, ServiceRole, bool) {
 		return Service{}, ServiceRole{}, false
 	}
 	return s, s.Roles[i], true
+}
+
+// Default is the role of a service that whoever has a place in the account holds, when the org has the service; empty when there is none.
+func (s Service) Default() Role {
+	if !s.DefaultForMembers {
+		return ""
+	}
+	for _, r := range s.Roles {
+		if !r.Admin {
+			return Role(s.ID + ":" + r.ID)
+		}
+	}
+	return ""
+}
+
+// OnSignUp lists the services that an org has which somebody opens by themselves.
+func (c Catalogue) OnSignUp() []string {
+	var ids []string
+	for _, s := range c.Services {
+		if s.OnSignUp {
+			ids = append(ids, s.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // CheckRole says whether role can be held in scope (built in or in the catalogue), naming what exists.

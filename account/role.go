@@ -45,12 +45,13 @@ type SourceKind string
 
 // The kinds of source. Taking one source away leaves the role as long as another remains.
 const (
-	SourceManual     SourceKind = "manual"     // somebody granted it
-	SourceInvitation SourceKind = "invitation" // came with an accepted invitation
-	SourceRule       SourceKind = "rule"       // a membership rule gave it at sign-in or activation
-	SourceSCIM       SourceKind = "scim"       // pushed by the identity provider
-	SourceExternal   SourceKind = "external"   // through an external user group
-	SourceSignIn     SourceKind = "signin"     // an account member because a connection of the account lets them in (L-14)
+	SourceManual     SourceKind = "manual"         // somebody granted it
+	SourceInvitation SourceKind = "invitation"     // came with an accepted invitation
+	SourceRule       SourceKind = "rule"           // a membership rule gave it at sign-in or activation
+	SourceSCIM       SourceKind = "scim"           // pushed by the identity provider
+	SourceExternal   SourceKind = "external"       // through an external user group
+	SourceSignIn     SourceKind = "signin"         // an account member because a connection of the account lets them in (L-14)
+	SourceMember     SourceKind = "account_member" // follows from a place in the account; worked out, never stored
 )
 
 // A Source is one reason for which somebody holds a role.
@@ -87,4 +88,25 @@ func HasRole(held []Held, scope Scope, role Role) bool {
 // team (C-06).
 func Reaches(held []Held, org OrgID, team TeamID, role Role) bool {
 	return HasRole(held, Scope{Org: org}, role) || (team != "" && HasRole(held, Scope{Org: org, Team: team}, role))
+}
+
+// InOrg reports whether one of held is a role in an org or team that somebody gave: more than what follows from a place in the account.
+func InOrg(held []Held) bool {
+	return slices.ContainsFunc(held, func(h Held) bool { return h.Scope.Org != "" && h.given() })
+}
+
+func (h Held) given() bool {
+	return slices.ContainsFunc(h.Sources, func(s Source) bool { return s.Kind != SourceMember })
+}
+
+// SeesTeam reports whether a team exists for somebody: they hold a given role in it, or one in the whole org (C-03, C-06).
+func SeesTeam(held []Held, org OrgID, team TeamID) bool {
+	return slices.ContainsFunc(held, func(h Held) bool {
+		return h.Scope.Org == org && (h.Scope.Team == "" || h.Scope.Team == team) && h.given()
+	})
+}
+
+// ReachesService reports whether some role of a service holds for something that belongs to team, or with an empty team to the org as a whole (C-06).
+func ReachesService(held []Held, org OrgID, team TeamID, service string) bool {
+	return slices.ContainsFunc(held, func(h Held) bool { return h.Role.Service() == service && Reaches(held, org, team, h.Role) })
 }

@@ -8,18 +8,43 @@ type Session struct {
 	ID              SessionID
 	Token           Secret
 	User            UserID
-	Account         AccountID    // the account the person works in; may be changed among their tenancies
-	Connection      ConnectionID // that signed them in
+	Account         AccountID    // the account the person works in; may be changed among their tenancies; empty: none
+	Connection      ConnectionID // that signed them in; empty: none did, see Method
+	Method          Method       // without a connection: how they signed in
 	Subject         string
 	CreatedAt       time.Time // the sign-in
+	ConfirmedAt     time.Time // when they last proved again who they are; zero: not since
 	SeenAt          time.Time // last use, written at most once a minute
 	ExpiresAt       time.Time // absolute: the least of our limit, the connection's, the provider's
 	IdleUntil       time.Time
 	ProviderSession string
 }
 
+// ProvedAt is when whoever holds the session last proved who they are.
+func (s Session) ProvedAt() time.Time {
+	if s.ConfirmedAt.After(s.CreatedAt) {
+		return s.ConfirmedAt
+	}
+	return s.CreatedAt
+}
+
+// Local reports whether the person signed in by themselves, with what they have here, and not through a connection.
+func (s Session) Local() bool {
+	return s.Connection == "" && (s.Method == ByPassword || s.Method == ByPasskey)
+}
+
+// A Method is a way to sign in without a connection.
+type Method string
+
+// The methods. A session without a connection and a method came in by the first owner's link.
+const (
+	ByPassword Method = "password"
+	ByPasskey  Method = "passkey"
+	ByRecovery Method = "recovery" // the way in when the identity provider fails
+)
+
 // A Presence is who is signed in, with what they hold at this moment: the answer of GET /session and
-// what pages are drawn from.
+// what pages are drawn from. Somebody with a local identity may work in no account: Account, Org and all that hangs on them are zero then.
 type Presence struct {
 	Session    Session
 	User       User
@@ -39,4 +64,5 @@ type Place struct {
 	Account Account
 	Org     Org
 	Role    Role // account role
+	Status  TenancyStatus
 }

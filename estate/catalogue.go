@@ -77,6 +77,9 @@ func checkCatalogue(d *document, at string, cat account.Catalogue) {
 		if s.Label == "" {
 			d.bad(at, "Service %s needs a label for people.", s.ID)
 		}
+		if s.OnSignUp && s.Premium {
+			d.bad(at, "Service %s is premium, which orgs have that people open by themselves never are.", s.ID)
+		}
 		for j, r := range s.Roles {
 			id(key(at, "roles", j, "id"), "A role of "+s.ID+", its", r.ID)
 		}
@@ -98,6 +101,9 @@ func checkCatalogue(d *document, at string, cat account.Catalogue) {
 	l := cat.Limits
 	if l.KeysPerUser < 0 { // 0, as a catalogue has it that was stored before there were keys, stands for the default
 		d.bad(key(at, "limits", "keys_per_user"), "The limit keys_per_user is a positive number; nothing is unlimited.")
+	}
+	if l.AccountsPerOwner < 0 {
+		d.bad(key(at, "limits", "accounts_per_owner"), "The limit accounts_per_owner is a positive number; nothing is unlimited.")
 	}
 	for _, limit := range []struct {
 		name string

@@ -1,6 +1,9 @@
 package table
 
-import "github.com/drawbridge-id/drawbridge/account"
+import (
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/rules"
+)
 
 func scanTeam(s scanner) (t account.Team, err error) {
 	var made int64
@@ -39,4 +42,39 @@ func (tx *Tx) InsertTeam(a account.AccountID, t account.Team) error {
 func (tx *Tx) SetTeamDescription(a account.AccountID, id account.TeamID, description string) error {
 	_, err := tx.exec(`UPDATE teams SET description = $3 WHERE account_id = $1 AND id = $2`, a, id, description)
 	return err
+}
+
+// DeleteTeam removes a team. What hangs on it has to be gone.
+func (tx *Tx) DeleteTeam(a account.AccountID, id account.TeamID) error {
+	_, err := tx.exec(`DELETE FROM teams WHERE account_id = $1 AND id = $2`, a, id)
+	return err
+}
+
+// A Granted is one reason for which somebody holds a role.
+type Granted struct {
+	User account.UserID
+	rules.Sourced
+}
+
+// DropTeamSources takes every reason away for which anybody holds a role in a team, and says which, by person.
+func (tx *Tx) DropTeamSources(a account.AccountID, id account.TeamID) ([]Granted, error) {
+	rows, err := list(tx, scanSource, `
+		SELECT `+sourceColumns+` FROM role_sources WHERE account_id = $1 AND team_id = $2 AND team_id <> ''
+		 ORDER BY user_id, role, kind, rule_id, group_value`, a, id)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	gone := make([]Granted, len(rows))
+	for i, r := range rows {
+		gone[i] = Granted{r.user, r.Sourced}
+	}
+	_, err = tx.exec(`DELETE FROM role_sources WHERE account_id = $1 AND team_id = $2 AND team_id <> ''`, a, id)
+	return gone, err
+}
+
+// TeamTenants pages through the people of an account who hold a role in a team, by user id.
+func (tx *Tx) TeamTenants(a account.AccountID, team account.TeamID, after account.UserID, n int) ([]Tenant, error) {
+	return list(tx, scanTenant(a), tenantQuery+`
+	   AND EXISTS (SELECT 1 FROM role_sources r WHERE r.account_id = t.account_id AND r.user_id = t.user_id AND r.team_id = $2 AND r.team_id <> '')
+	   AND t.user_id > $3 ORDER BY t.user_id LIMIT $4`, a, team, after, n)
 }

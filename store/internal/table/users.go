@@ -26,15 +26,20 @@ func (tx *Tx) UserByEmail(email string) (account.User, bool, error) {
 // InsertUser writes a new person. Two at once with one address: the second gets a unique violation, and Write
 // runs its change again.
 func (tx *Tx) InsertUser(u account.User) error {
+	key, search := account.SortKeys(u.Email, u.Name)
 	_, err := tx.exec(`
-		INSERT INTO users (id, email, name, state, created_at) VALUES ($1, $2, $3, $4, $5)`,
-		u.ID, u.Email, u.Name, u.State, micros(u.CreatedAt))
+		INSERT INTO users (id, email, name, state, created_at, sort_key, search) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		u.ID, u.Email, u.Name, u.State, micros(u.CreatedAt), key, search)
 	return err
 }
 
-// SetUser changes address and name.
+// SetUser changes address and name, and by what the lists of their accounts know them.
 func (tx *Tx) SetUser(id account.UserID, email, name string) error {
-	_, err := tx.exec(`UPDATE users SET email = $2, name = $3 WHERE id = $1`, id, email, name)
+	key, search := account.SortKeys(email, name)
+	if _, err := tx.exec(`UPDATE users SET email = $2, name = $3, sort_key = $4, search = $5 WHERE id = $1`, id, email, name, key, search); err != nil {
+		return err
+	}
+	_, err := tx.exec(`UPDATE tenancies SET sort_key = $2, search = $3 WHERE user_id = $1`, id, key, search)
 	return err
 }
 
@@ -57,7 +62,8 @@ func (tx *Tx) Tenancy(a account.AccountID, u account.UserID) (account.Tenancy, b
 // PutTenancy gives a person an active place; one that is there stays as it is. It says whether it is new.
 func (tx *Tx) PutTenancy(a account.AccountID, u account.UserID, at time.Time) (bool, error) {
 	n, err := tx.exec(`
-		INSERT INTO tenancies (account_id, user_id, status, since) VALUES ($1, $2, 'active', $3)
+		INSERT INTO tenancies (account_id, user_id, status, since, sort_key, search)
+		SELECT $1, id, 'active', CAST($3 AS BIGINT), sort_key, search FROM users WHERE id = $2
 		    ON CONFLICT (account_id, user_id) DO NOTHING`, a, u, micros(at))
 	return n > 0, err
 }
@@ -97,7 +103,7 @@ func (tx *Tx) Places(u account.UserID) ([]account.Place, error) {
 			}
 			continue
 		}
-		places = append(places, account.Place{Account: r.Account, Org: r.Org, Role: r.role})
+		places = append(places, account.Place{Account: r.Account, Org: r.Org, Role: r.role, Status: account.TenancyActive})
 	}
 	return places, nil
 }
