@@ -11,6 +11,7 @@ import (
 type Catalogue struct {
 	Services []Service `yaml:"services"`
 	Relying  []Relying `yaml:"relying_services"`
+	Products []Product `yaml:"products"` // what an org can hold a subscription of
 	Limits   Limits    `yaml:"limits"`
 }
 
@@ -23,6 +24,7 @@ type Service struct {
 	OnSignUp          bool          `yaml:"on_sign_up"`          // enabled on orgs that people open by themselves (B-03)
 	Groups            bool          `yaml:"groups"`              // usable in external user groups
 	Premium           bool          `yaml:"premium"`             // enabled on enterprise orgs only
+	LaunchURL         string        `yaml:"launch_url"`          // where it opens (G-07); empty: where its product does
 	KeyRole           string        `yaml:"key_role"`            // the role that somebody needs before a personal key of theirs may include the service; empty: none (D-14)
 }
 
@@ -69,6 +71,15 @@ func (c Catalogue) Service(id string) (Service, bool) {
 		return Service{}, false
 	}
 	return c.Services[i], true
+}
+
+// Product finds a product by id.
+func (c Catalogue) Product(id string) (Product, bool) {
+	i := slices.IndexFunc(c.Products, func(p Product) bool { return p.ID == id })
+	if i < 0 {
+		return Product{}, false
+	}
+	return c.Products[i], true
 }
 
 // Role finds the catalogue entry of a "service:role".

@@ -15,6 +15,7 @@ type Subscription struct {
 	State       SubscriptionState
 	From        time.Time
 	Until       time.Time // zero: no end
+	Quantity    int       // how many codes it came from; otherwise 1
 	Source      EntitlementSource
 	Entitlement EntitlementID // that it came from; empty: from none
 	By          string        // who activated it, as Actor.String says
@@ -29,20 +30,21 @@ const (
 	SubscriptionExpired SubscriptionState = "expired"
 )
 
-// EntitlementSource is by which way a product came to an org (G-01, B-02).
+// EntitlementSource is by which way a product came to an org (G-01, B-02). A free registration brings an org with the services of every new
+// one, and no subscription.
 type EntitlementSource string
 
 // The ways.
 const (
-	FromPlatform     EntitlementSource = "invitation"   // the operator approved a person for a product
-	FromCertificate  EntitlementSource = "certificate"  // of a purchase
-	FromRegistration EntitlementSource = "registration" // free, with the org itself
-	FromCodes        EntitlementSource = "codes"        // activation codes or serial numbers that came with hardware
+	FromPlatform    EntitlementSource = "invitation"  // the operator approved a person for a product
+	FromCertificate EntitlementSource = "certificate" // of a purchase
+	FromCodes       EntitlementSource = "codes"       // activation codes or serial numbers that came with hardware
+	FromOperator    EntitlementSource = "operator"    // the operator put it on an org directly
 )
 
 // Live reports whether the subscription counts at an instant, whether or not a job has noticed its end.
 func (s Subscription) Live(at time.Time) bool {
-	return s.State == SubscriptionActive && (s.Until.IsZero() || at.Before(s.Until))
+	return s.State == SubscriptionActive && !at.Before(s.From) && (s.Until.IsZero() || at.Before(s.Until))
 }
 
 // Carries reports whether it is for a service; "" is any.

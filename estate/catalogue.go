@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/drawbridge-id/drawbridge/account"
 )
@@ -33,6 +34,7 @@ func ParseCatalogue(data []byte) (account.Catalogue, error) {
 type catalogueFile struct {
 	Services []account.Service `yaml:"services"`
 	Relying  []account.Relying `yaml:"relying_services"`
+	Products []account.Product `yaml:"products"`
 	Limits   account.Limits    `yaml:"limits"`
 }
 
@@ -52,10 +54,30 @@ func (f catalogueFile) over(base account.Catalogue) account.Catalogue {
 	if f.Services != nil {
 		base.Services = f.Services
 	}
+	switch {
+	case f.Products != nil:
+		base.Products = f.Products
+	case f.Services != nil: // what is left of the products without those of services that are gone
+		base.Products = slices.DeleteFunc(slices.Clone(base.Products), func(p account.Product) bool {
+			return slices.ContainsFunc(p.Services, func(id string) bool { _, known := base.Service(id); return !known })
+		})
+	}
 	if f.Relying != nil {
 		base.Relying = f.Relying
 	}
 	return base
+}
+
+// opens says whether a service can open there: an https address, or a path of this installation.
+func opens(d *document, at, address string) {
+	if address == "" {
+		return
+	}
+	u, err := url.Parse(address)
+	ours := err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//")
+	if err != nil || !ours && (u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		d.bad(at, "%q is neither an https address nor a path of this installation.", address)
+	}
 }
 
 var word = regexp.MustCompile(`^[a-z0-9_]+$`)
@@ -82,6 +104,26 @@ func checkCatalogue(d *document, at string, cat account.Catalogue) {
 		}
 		for j, r := range s.Roles {
 			id(key(at, "roles", j, "id"), "A role of "+s.ID+", its", r.ID)
+		}
+		opens(d, key(at, "launch_url"), s.LaunchURL)
+	}
+	for i, p := range cat.Products {
+		at := key(at, "products", i)
+		id(key(at, "id"), "A product", p.ID)
+		if p.Label == "" || len(p.Services) == 0 {
+			d.bad(at, "Product %s needs a label for people, and at least one service.", p.ID)
+		}
+		if p.Term < 0 {
+			d.bad(key(at, "term"), "The term of %s is a length of time such as 8760h, or left out when it has no end.", p.ID)
+		}
+		opens(d, key(at, "launch_url"), p.LaunchURL)
+		for j, s := range p.Services {
+			switch known, ok := cat.Service(s); {
+			case !ok:
+				d.bad(key(at, "services", j), "The catalogue has no service %q.", s)
+			case known.Premium && !p.Premium:
+				d.bad(key(at, "premium"), "Product %s carries %s, which is premium, and is not premium itself.", p.ID, s)
+			}
 		}
 	}
 	for i, r := range cat.Relying {

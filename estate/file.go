@@ -17,6 +17,7 @@ type catalogueSection struct {
 	File     string            `yaml:"file"`
 	Services []account.Service `yaml:"services"`
 	Relying  []account.Relying `yaml:"relying_services"`
+	Products []account.Product `yaml:"products"`
 	Limits   *account.Limits   `yaml:"limits"`
 }
 

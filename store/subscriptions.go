@@ -14,9 +14,8 @@ func (l *Ledger) Subscriptions(ctx context.Context, by account.Actor, a account.
 	return out, err
 }
 
-// subscribed reports whether the account holds an active subscription that carries a service; "" is any, and then a free registration
-// does not count (T-19). What the operator enabled counts as subscribed to, and so does an enterprise org that never had a subscription:
-// the operator made it.
+// subscribed reports whether the account holds an active subscription that carries a service; "" is any. What the operator enabled counts as
+// subscribed to, and so does an enterprise org that never had a subscription: the operator made it. What comes free with every org does not (T-19).
 func (h *hand) subscribed(service string) (bool, error) {
 	if service != "" && slices.Contains(h.ByHand, service) {
 		return true, nil
@@ -25,17 +24,16 @@ func (h *hand) subscribed(service string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	bought := slices.DeleteFunc(all, func(s account.Subscription) bool { return service == "" && s.Source == account.FromRegistration })
-	if slices.ContainsFunc(bought, func(s account.Subscription) bool { return s.Live(h.now) && s.Carries(service) }) {
+	if slices.ContainsFunc(all, func(s account.Subscription) bool { return s.Live(h.now) && s.Carries(service) }) {
 		return true, nil
 	}
 	if service != "" || h.Org.Type != account.Enterprise {
 		return false, nil
 	}
 	cat := h.l.Catalogue()
-	return len(bought) == 0 || slices.ContainsFunc(h.ByHand, func(id string) bool {
+	return len(all) == 0 || slices.ContainsFunc(h.ByHand, func(id string) bool {
 		s, _ := cat.Service(id)
-		return !s.DefaultForMembers // which comes free with an org
+		return !s.DefaultForMembers && !s.OnSignUp
 	}), nil
 }
 

@@ -7,12 +7,12 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 )
 
-const subscriptionColumns = `account_id, id, product, label, services, state, from_at, until_at, source, entitlement_id, activated_by`
+const subscriptionColumns = `account_id, id, product, label, services, state, from_at, until_at, quantity, source, entitlement_id, activated_by`
 
 func scanSubscription(s scanner) (out account.Subscription, err error) {
 	var services string
 	var from, until int64
-	if err := s.Scan(&out.Account, &out.ID, &out.Product, &out.Label, &services, &out.State, &from, &until, &out.Source, &out.Entitlement, &out.By); err != nil {
+	if err := s.Scan(&out.Account, &out.ID, &out.Product, &out.Label, &services, &out.State, &from, &until, &out.Quantity, &out.Source, &out.Entitlement, &out.By); err != nil {
 		return out, err
 	}
 	out.From, out.Until = instant(from), instant(until)
@@ -22,8 +22,8 @@ func scanSubscription(s scanner) (out account.Subscription, err error) {
 // InsertSubscription writes a new one.
 func (tx *Tx) InsertSubscription(s account.Subscription) error {
 	_, err := tx.exec(`
-		INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		s.Account, s.ID, s.Product, s.Label, listText(s.Services), s.State, micros(s.From), micros(s.Until), s.Source, s.Entitlement, s.By)
+		INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		s.Account, s.ID, s.Product, s.Label, listText(s.Services), s.State, micros(s.From), micros(s.Until), s.Quantity, s.Source, s.Entitlement, s.By)
 	return err
 }
 
