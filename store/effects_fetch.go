@@ -23,15 +23,8 @@ func (l *Ledger) Fetches(ctx context.Context, n int) (out []account.Event, err e
 // event is a dead letter. What was fetched for an event that has been dealt with meanwhile is dropped.
 func (l *Ledger) Fetched(ctx context.Context, e account.Event, resource map[string]any, failure error) (account.Event, error) {
 	var out account.Event
-	failed := map[int]error{}
-	if failure != nil {
-		failed[0] = failure
-	}
 	var names []string
-	err := l.untilSettled(1, func(more map[int]error) error {
-		if why, bad := more[0]; bad {
-			failed[0] = why
-		}
+	err := l.untilSettled(func(wary bool) error {
 		return l.db.Write(ctx, func(tx *table.Tx) error {
 			r, err := l.enterStream(tx, account.Actor{}, e.Stream)
 			if err != nil && account.KindOf(err) != account.NotFound {
@@ -48,17 +41,21 @@ func (l *Ledger) Fetched(ctx context.Context, e account.Event, resource map[stri
 				out.Fetch, out.RetryAt, out.Outcome, out.Detail = "", time.Time{}, account.EventDeadLetter, "The stream is gone or switched off. "+row.Detail
 				return tx.SetEvent(out)
 			}
-			uri := row.Fetch
-			if why, bad := failed[0]; bad {
-				r.failed(&row, why)
-				if row.Outcome == account.EventRetrying { // it is fetched again, and not applied as it is
-					row.Outcome = account.EventApplied
-				} else {
-					uri = ""
+			attempts := row.Attempts
+			err = r.attempt(&row, wary || failure != nil, func() error {
+				if failure != nil {
+					return &effectError{failure}
 				}
-				row.Fetch = uri
-			} else if err := r.applyFetched(&row, resource); err != nil {
-				return r.asEffect(0, err)
+				return r.applyFetched(&row, resource)
+			})
+			if err != nil {
+				return err
+			}
+			switch failed := row.Attempts > attempts; {
+			case failed && row.Outcome == account.EventRetrying: // it is fetched again, and not applied as it is
+				row.Outcome = account.EventApplied
+			case failed:
+				row.Fetch = ""
 			}
 			out, names = row, r.appeared
 			if err := r.SetEvent(row); err != nil {

@@ -88,7 +88,8 @@ func (t *turn) claimedGroups(c account.ConnectionID, claims map[string]any) (val
 	return nil, false, nil
 }
 
-// newGroups remembers groups as a sign-in would and applies what they earn. Whoever loses their last role in the org is signed out.
+// newGroups remembers groups as a sign-in would and applies what they earn. Whoever loses their last role in the org is signed out. A stream
+// that does not belong to the connection may take groups away, and give none (SET-6): what earns roles is the provider's own word.
 func (t *turn) newGroups(i table.Identity, values []string) error {
 	if limit := t.l.Catalogue().Limits.GroupValues; limit > 0 && len(values) > limit {
 		return account.Errorf(account.Invalid, "%d groups are more than the %d that a person can have.", len(values), limit)
@@ -96,6 +97,15 @@ func (t *turn) newGroups(i table.Identity, values []string) error {
 	if t.row.At.Before(i.At) { // a sign-in or another event has said something newer since: an old token gives nothing back
 		t.row.Outcome, t.row.Detail = account.EventSuperseded, "Their groups have been heard of since."
 		return nil
+	}
+	if i.Connection != t.stream.Connection {
+		had, _, _, err := t.LastGroups(i.Connection, i.Subject)
+		if err != nil {
+			return err
+		}
+		if !within(values, had.Values) {
+			return t.hold("Only a stream of the connection itself gives its people groups that they did not have.")
+		}
 	}
 	text, err := json.Marshal(values)
 	if err != nil {
@@ -127,6 +137,11 @@ func (t *turn) newGroups(i table.Identity, values []string) error {
 		return t.endSessions()
 	}
 	return nil
+}
+
+// within reports whether all values are among others.
+func within(values, others []string) bool {
+	return !slices.ContainsFunc(values, func(v string) bool { return !slices.Contains(others, v) })
 }
 
 func inOrg(held []account.Held) bool {
@@ -165,7 +180,7 @@ func (t *turn) earn(i table.Identity, held []account.Held) error {
 }
 
 // mayMove reports whether the stream speaks for an address: it belongs to a connection of the account, which holds the domain, and the
-// domain is not tied to a connection that is none of the stream's (promise 4).
+// domain is not tied to another connection (promise 4).
 func (t *turn) mayMove(email string) (bool, error) {
 	if t.stream.Connection == "" {
 		return false, nil
@@ -174,7 +189,7 @@ func (t *turn) mayMove(email string) (bool, error) {
 	if err != nil || !found || d.Account != t.Account.ID || !d.Counts() {
 		return false, err
 	}
-	return d.Connection == "" || slices.Contains(t.stream.Names(), d.Connection), nil
+	return d.Connection == "" || d.Connection == t.stream.Connection, nil
 }
 
 func (t *turn) hold(format string, args ...any) error {

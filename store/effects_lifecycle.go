@@ -77,19 +77,20 @@ func (t *turn) enable() error {
 
 func (t *turn) lift(p table.Place) error {
 	var seals []string
-	if p.Status == account.TenancySuspended && p.SuspendedBy != "" {
+	if p.Status == account.TenancySuspended {
 		seals = append(seals, p.SuspendedBy)
 	}
-	if p.State == account.UserDisabled && p.DisabledBy != "" {
-		ours, err := t.ourSeal(p.DisabledBy)
+	if p.State == account.UserDisabled && !slices.Contains(seals, p.DisabledBy) {
+		seals = append(seals, p.DisabledBy)
+	}
+	for _, seal := range seals {
+		may, err := t.mayLift(seal)
 		if err != nil {
 			return err
 		}
-		if ours && !slices.Contains(seals, p.DisabledBy) {
-			seals = append(seals, p.DisabledBy)
+		if !may {
+			continue
 		}
-	}
-	for _, seal := range seals {
 		back, err := t.letIn(t.whom.user, seal)
 		if err != nil {
 			return err
@@ -102,20 +103,21 @@ func (t *turn) lift(p table.Place) error {
 	case t.row.Outcome == account.EventApplied:
 		t.say("They may come in again.")
 	case p.Status != account.TenancyActive || p.State != account.UserActive:
-		t.say("They were shut out by hand, and stay so until somebody lets them in.")
+		t.say("They were shut out by hand, or by a provider that this stream does not speak for, and stay so until somebody lets them in.")
 	}
 	return nil
 }
 
-// ourSeal reports whether a person was disabled by a stream or a connection of this account: nobody lifts what another company set.
-func (t *turn) ourSeal(seal string) (bool, error) {
+// mayLift reports whether the stream may lift what is under a seal: its own, and what another stream or a connection of the account set. A
+// security tool that belongs to no provider lifts nothing that a provider set. Nobody lifts what another company set, or what was set by hand.
+func (t *turn) mayLift(seal string) (bool, error) {
 	if id, is := strings.CutPrefix(seal, "connection:"); is {
 		o, found, err := t.Outline(account.ConnectionID(id))
-		return found && o.Account == t.Account.ID, err
+		return found && o.Account == t.Account.ID && t.stream.Connection != "", err
 	}
 	if id, is := strings.CutPrefix(seal, "stream:"); is {
 		s, found, err := t.Stream(account.StreamID(id))
-		return found && s.Account == t.Account.ID, err
+		return found && s.Account == t.Account.ID && (s.Connection == "" || t.stream.Connection != ""), err
 	}
 	return false, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/rules"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
 
@@ -88,6 +89,91 @@ func TestAnotherStreamOfTheAccountLiftsASuspension(t *testing.T) {
 		w.ok(err)
 		w.is(out.Events[0], account.EventApplied)
 		if p := w.place(jane.User.ID); p.State != account.UserActive {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+// tool is a stream of a security tool that belongs to no provider, and may name the people of the town's.
+func (w *town) tool() account.Stream {
+	w.Helper()
+	s := w.streamOf("tool")
+	s.Issuer, s.Connection, s.SubjectIssuers = "https://tool.example", "", []account.ConnectionID{w.connection.ID}
+	s, err := w.AddStream(w.ctx(), theOperator, w.acme.ID, s)
+	w.ok(err)
+	return s
+}
+
+// through hears an event that another stream than the town's sends.
+func (w *town) through(s account.Stream, uri string, subject *account.SubjectID, body map[string]any) account.Event {
+	w.Helper()
+	in := w.token(uri, subject, body)
+	in.Issuer = s.Issuer
+	w.clock.turn(time.Millisecond)
+	out, err := w.Receive(w.ctx(), account.Actor{}, s.ID, in)
+	w.ok(err)
+	return out.Events[0]
+}
+
+// THREAT SET-6
+func TestOnlyTheProvidersOwnStreamGivesRoles(t *testing.T) {
+	inTown(t, func(w *town) {
+		w.signedIn(w.login(w.connection, "00uomar8", "omar@acme.example", "staff")) // so that the connection has sent groups
+		for group, role := range map[string]account.Role{"leads": "registry:admin", "staff": "registry:reader"} {
+			w.saved(rules.Definition{Name: group, Connection: w.connection.ID, Groups: []string{group}, Targets: []rules.Target{{Roles: []account.Role{role}}}})
+		}
+		w.activated(true)
+		jane := w.signedIn(w.login(w.connection, "00ujane7", "jane@acme.example", "staff"))
+		tool, subject := w.tool(), issSub("https://idp.acme.example", "00ujane7")
+		says := func(s account.Stream, groups ...any) account.Event {
+			w.Helper()
+			w.clock.turn(2 * time.Second)
+			body := at(w.clock.now())
+			body["claims"] = map[string]any{"groups": groups}
+			return w.through(s, caep+"token-claims-change", subject, body)
+		}
+		has := func(r account.Role) bool {
+			w.Helper()
+			return account.HasRole(w.held(jane.User), w.whole(), r)
+		}
+		w.is(says(tool, "staff", "leads"), account.EventHeld)
+		if has("registry:admin") || !has("registry:reader") {
+			t.Errorf("a tool gave roles: %+v", w.held(jane.User))
+		}
+		w.is(says(w.stream, "staff", "leads"), account.EventApplied)
+		if !has("registry:admin") {
+			t.Error("the provider's own word counts for nothing")
+		}
+		w.is(says(tool, "staff"), account.EventApplied)
+		if has("registry:admin") || !has("registry:reader") {
+			t.Errorf("a tool may take away: %+v", w.held(jane.User))
+		}
+		w.is(says(tool, "staff", "leads"), account.EventHeld) // nor back
+		w.is(says(tool), account.EventApplied)
+		if w.lives(jane) || has("registry:reader") {
+			t.Error("who lost their last role is still here")
+		}
+	})
+}
+
+// THREAT SET-6
+func TestAToolLetsInNobodyWhomTheProviderShutOut(t *testing.T) {
+	inTown(t, func(w *town) {
+		jane, tool, subject := w.jane(), w.tool(), issSub("https://idp.acme.example", "00ujane7")
+		w.is(w.hears(risc+"account-disabled", subject, nil), account.EventApplied)
+		w.clock.turn(time.Second)
+		w.is(w.through(tool, risc+"account-enabled", subject, nil), account.EventRecorded)
+		if p := w.place(jane.User.ID); p.State != account.UserDisabled {
+			t.Errorf("%+v", p)
+		}
+		w.clock.turn(time.Second)
+		w.is(w.hears(risc+"account-enabled", subject, nil), account.EventApplied)
+		// Its own word it takes back.
+		w.clock.turn(time.Second)
+		w.is(w.through(tool, risc+"account-disabled", subject, nil), account.EventApplied)
+		w.clock.turn(time.Second)
+		w.is(w.through(tool, risc+"account-enabled", subject, nil), account.EventApplied)
+		if p := w.place(jane.User.ID); p.State != account.UserActive || p.Status != account.TenancyActive {
 			t.Errorf("%+v", p)
 		}
 	})
@@ -436,6 +522,45 @@ func TestAFailedEffectIsTriedAgainAndThenADeadLetter(t *testing.T) {
 		w.ok(err)
 		if st.Outcomes[account.EventApplied] != 1 || st.Outcomes[account.EventRecorded] != 1 || st.LastEvent.IsZero() || st.Lag.Events != 2 {
 			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// THREAT SET-7
+func TestATokenOfFailuresCostsTwoRuns(t *testing.T) {
+	inTown(t, func(w *town) {
+		jane, ran := w.jane(), 0
+		const uri = "urn:test:broken"
+		eventKinds[uri] = eventKind{do: func(t *turn) error {
+			ran++
+			if err := t.endSessions(); err != nil {
+				return err
+			}
+			return errors.New("a part of the house is on fire")
+		}}
+		defer delete(eventKinds, uri)
+		in := w.token(uri, email("jane@acme.example"), nil)
+		for range 62 {
+			in.Events = append(in.Events, in.Events[0])
+		}
+		in.Events = append(in.Events, account.SETEvent{Type: risc + "account-disabled", Subject: email("omar@acme.example"), Body: map[string]any{}})
+		omar := w.omar()
+		out, err := w.Receive(w.ctx(), account.Actor{}, w.stream.ID, in)
+		w.ok(err)
+		if ran > 2*len(in.Events) {
+			t.Errorf("%d events took %d runs", len(in.Events), ran)
+		}
+		for i, e := range out.Events[:63] {
+			if w.is(e, account.EventRetrying); e.Sessions != 0 || e.Attempts != 1 {
+				t.Errorf("%d: %+v", i, e)
+			}
+		}
+		w.is(out.Events[63], account.EventApplied)
+		if !w.lives(jane) || w.lives(omar) {
+			t.Error("half of a failed effect stays, or one that did not fail is undone")
+		}
+		if r, err := w.Receipts(w.ctx(), theOperator, w.acme.ID, jane.User.ID, "", 10); err != nil || len(r) > 0 {
+			t.Errorf("%+v %v", r, err)
 		}
 	})
 }

@@ -50,9 +50,9 @@ func (l *Ledger) Receive(ctx context.Context, by account.Actor, id account.Strea
 	}
 	by.Kind = account.ActorStream
 	var out Received
-	err := l.untilSettled(len(in.Events), func(failed map[int]error) error {
+	err := l.untilSettled(func(wary bool) error {
 		return l.db.Write(ctx, func(tx *table.Tx) (err error) {
-			out, err = l.receive(tx, by, id, in, failed)
+			out, err = l.receive(tx, by, id, in, wary)
 			return err
 		})
 	})
@@ -81,9 +81,9 @@ func (l *Ledger) DryRunEvent(ctx context.Context, by account.Actor, id account.S
 	in.JTI = "dry run " + l.random(16)
 	var out Received
 	undone := errors.New("a dry run")
-	err := l.untilSettled(len(in.Events), func(failed map[int]error) error {
+	err := l.untilSettled(func(wary bool) error {
 		return l.db.Write(ctx, func(tx *table.Tx) (err error) {
-			if out, err = l.receive(tx, account.Actor{}, id, in, failed); err == nil {
+			if out, err = l.receive(tx, account.Actor{}, id, in, wary); err == nil {
 				err = undone
 			}
 			return err
@@ -104,25 +104,20 @@ func (l *Ledger) tell(events []account.Event) {
 	}
 }
 
-// An effectError says which event of a token could not take effect. Its transaction is made again without it.
-type effectError struct {
-	event int
-	error
-}
+// An effectError is the failure of one event's effect, and not of its whole token.
+type effectError struct{ error }
 
 func (e *effectError) Unwrap() error { return e.error }
 
-// untilSettled runs a transaction again, without the events whose effects failed, until it succeeds.
-func (l *Ledger) untilSettled(events int, run func(failed map[int]error) error) error {
-	failed := map[int]error{}
-	for {
-		err := run(failed)
-		var bad *effectError
-		if !errors.As(err, &bad) || len(failed) > events {
-			return err
-		}
-		failed[bad.event] = bad.error
+// untilSettled runs a transaction, and when the effect of an event fails in it, once more with a step of its own for each event: however
+// many of them fail, the work is done twice at most (SET-7). Without a failure there are no steps, which cost.
+func (l *Ledger) untilSettled(run func(wary bool) error) error {
+	err := run(false)
+	var bad *effectError
+	if errors.As(err, &bad) {
+		err = run(true)
 	}
+	return err
 }
 
 // vet refuses what needs no look at the account. That payloads are as their types define is the door's to see.
@@ -173,7 +168,7 @@ func (l *Ledger) enterStream(tx *table.Tx, by account.Actor, id account.StreamID
 	return &reception{hand: &hand{Tx: tx, House: house, l: l, by: by, now: l.now(), master: true}, stream: s}, nil
 }
 
-func (l *Ledger) receive(tx *table.Tx, by account.Actor, id account.StreamID, in account.SET, failed map[int]error) (Received, error) {
+func (l *Ledger) receive(tx *table.Tx, by account.Actor, id account.StreamID, in account.SET, wary bool) (Received, error) {
 	r, err := l.enterStream(tx, by, id)
 	if err != nil {
 		return Received{}, err
@@ -201,10 +196,8 @@ func (l *Ledger) receive(tx *table.Tx, by account.Actor, id account.StreamID, in
 		if err != nil {
 			return out, err
 		}
-		if why, bad := failed[i]; bad {
-			r.failed(&row, why)
-		} else if err := r.apply(&row, e.Body, false); err != nil {
-			return out, r.asEffect(i, err)
+		if err := r.attempt(&row, wary, func() error { return r.apply(&row, e.Body, false) }); err != nil {
+			return out, err
 		}
 		if err := r.InsertEvent(row); err != nil {
 			return out, err
@@ -218,14 +211,34 @@ func (l *Ledger) receive(tx *table.Tx, by account.Actor, id account.StreamID, in
 	return out, nil
 }
 
-// asEffect tells a failed effect, which is the event's own trouble, from a refused token and from a database that does not answer.
-func (r *reception) asEffect(i int, err error) error {
+// attempt does what an event asks for. A failure is the event's own trouble, which row notes when the transaction is a wary one; before that
+// it ends the transaction.
+func (r *reception) attempt(row *account.Event, wary bool, do func() error) error {
+	if !wary {
+		return asEffect(do())
+	}
+	before, appeared := *row, len(r.appeared)
+	err := asEffect(r.Step(func(*table.Tx) error {
+		*row, r.appeared = before, r.appeared[:appeared]
+		return do()
+	}))
+	var bad *effectError
+	if errors.As(err, &bad) {
+		*row, r.appeared = before, r.appeared[:appeared]
+		r.failed(row, bad.error)
+		return nil
+	}
+	return err
+}
+
+// asEffect tells a failed effect from a refused token and from a database that does not answer.
+func asEffect(err error) error {
 	var e *account.Error
-	if errors.As(err, &e) && (e.Code == CodeInvalidRequest || e.Code == CodeInvalidState || e.Kind == account.Unavailable) ||
+	if err == nil || errors.As(err, &e) && (e.Code == CodeInvalidRequest || e.Code == CodeInvalidState || e.Kind == account.Unavailable) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return &effectError{i, err}
+	return &effectError{err}
 }
 
 // newEvent makes the row of an event. Those of one token are numbered by time, so that they keep their order.
@@ -363,7 +376,7 @@ func (l *Ledger) rerun(ctx context.Context, by account.Actor, e account.Event, l
 	if err := json.Unmarshal(e.Body, &body); err != nil {
 		return e, err
 	}
-	err = l.untilSettled(1, func(failed map[int]error) error {
+	err = l.untilSettled(func(wary bool) error {
 		return l.db.Write(ctx, func(tx *table.Tx) error {
 			r, err := l.enterStream(tx, by, e.Stream)
 			if account.KindOf(err) == account.NotFound {
@@ -386,10 +399,8 @@ func (l *Ledger) rerun(ctx context.Context, by account.Actor, e account.Event, l
 				return nil
 			}
 			r.by.Txn = row.Txn
-			if why, bad := failed[0]; bad {
-				r.failed(&row, why)
-			} else if err := r.apply(&row, body, late); err != nil {
-				return r.asEffect(0, err)
+			if err := r.attempt(&row, wary, func() error { return r.apply(&row, body, late) }); err != nil {
+				return err
 			}
 			out = row
 			if err := r.SetEvent(row); err != nil {

@@ -320,9 +320,9 @@ func (s *scene) prepare() {
 func (s *scene) prepareRule() {
 	rule := rules.Definition{Name: "ml", Connection: s.connections["okta"].ID, Groups: []string{"ml-admins"},
 		Targets: []rules.Target{{Team: s.team.ID, Roles: []account.Role{"registry:admin"}}}}
-	sub := "00ujane7"
+	sub, own := "00ujane7", "acme/okta"
 	if strings.Contains(string(s.Claims), "jane-9") {
-		rule.Connection, sub = s.connections["caepdev"].ID, "jane-9"
+		rule.Connection, sub, own = s.connections["caepdev"].ID, "jane-9", "acme/caepdev"
 	}
 	orPanic(s.tx.PutRule(s.acme.ID, rules.Rule{ID: "rul_ml", Draft: &rule, Active: &rule}, worldNow))
 	orPanic(s.tx.PutRuleSet(s.acme.ID, table.RuleSet{Revision: 1, ActivatedAt: worldNow}))
@@ -335,7 +335,7 @@ func (s *scene) prepareRule() {
 		_, err = s.inner.Receive(s.ctx(), account.Actor{}, stream.ID, in)
 		orPanic(err)
 	} else {
-		r, err := s.inner.enterStream(s.tx, account.Actor{}, s.streams["acme/caepdev"].ID)
+		r, err := s.inner.enterStream(s.tx, account.Actor{}, s.streams[own].ID)
 		orPanic(err)
 		t := &turn{reception: r, row: &account.Event{Outcome: account.EventRecorded}, whom: whom{user: jane}}
 		orPanic(t.newGroups(table.Identity{Account: a, Connection: rule.Connection, Subject: sub, User: jane}, []string{"eng", "ml-admins"}))
