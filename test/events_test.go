@@ -184,7 +184,7 @@ func TestPushedTokensThatAreRefused(t *testing.T) {
 			"JSON":                   {send("POST", l.address(), bearer, "application/json", good), 415, ""},
 			"compressed":             {send("POST", l.address(), bearer, media, good, "Content-Encoding", "gzip"), 415, ""},
 			"nothing":                {send("POST", l.address(), bearer, media, ""), 400, "invalid_request"},
-			"too large":              {send("POST", l.address(), bearer, media, strings.Repeat("x", set.MaxToken+1)), 413, ""},
+			"too large":              {send("POST", l.address(), bearer, media, strings.Repeat("x", 256<<10+1)), 413, ""},
 			"for another audience":   {send("POST", l.address(), bearer, media, l.far.Token("them", "j", set.SessionRevoked, nil, nil)), 400, "invalid_audience"},
 			"of another transmitter": {send("POST", l.address(), bearer, media, other.about("ana@acme.example", set.SessionRevoked)), 400, "invalid_issuer"},
 		} {

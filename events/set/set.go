@@ -20,7 +20,7 @@ import (
 
 // The bounds of a token (SET-7).
 const (
-	MaxToken  = 512 << 10 // bytes of the compact form
+	MaxToken  = 256 << 10 // bytes of the compact form
 	MaxEvents = 64
 	maxDepth  = 32
 	maxJTI    = 512 // bytes
