@@ -22,6 +22,14 @@ type Actor struct {
 	Request    string       // request id of the outer coat, if any
 }
 
+// WorkingIn is the account of an actor whose session works in a; Nowhere when it works in none.
+func WorkingIn(a AccountID) AccountID {
+	if a == "" {
+		return Nowhere
+	}
+	return a
+}
+
 // ActorKind is the kind of actor.
 type ActorKind string
 

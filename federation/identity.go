@@ -13,10 +13,11 @@ import (
 // reasons (H-07: the same subject for every relying service). Times are RFC 3339 UTC.
 type Identity struct {
 	User       IdentityUser       `json:"user"`
-	Account    IdentityAccount    `json:"account"`
-	Org        IdentityOrg        `json:"org"`
+	Account    IdentityAccount    `json:"account,omitzero"` // absent: they work in none
+	Org        IdentityOrg        `json:"org,omitzero"`
 	Roles      []IdentityRole     `json:"roles"`
-	Connection IdentityConnection `json:"connection"`
+	Connection IdentityConnection `json:"connection,omitzero"` // absent: see method
+	Method     account.Method     `json:"method,omitempty"`
 	LoginTime  time.Time          `json:"login_time"`
 	Expires    time.Time          `json:"expires"`
 	Groups     IdentityGroups     `json:"groups"`
@@ -101,8 +102,8 @@ func identity(p account.Presence, cat account.Catalogue) Identity {
 		User:       IdentityUser{p.User.ID, p.User.Email, p.User.Name},
 		Account:    IdentityAccount{p.Account.ID, p.Account.Number, p.Account.Name},
 		Org:        IdentityOrg{p.Org.ID, p.Org.Name, p.Org.Title, p.Org.Type},
-		Connection: IdentityConnection{p.Connection.ID, p.Connection.Name},
-		LoginTime:  p.Session.CreatedAt.UTC(), Expires: p.Session.ExpiresAt.UTC(),
+		Connection: IdentityConnection{p.Connection.ID, p.Connection.Name}, Method: p.Session.Method,
+		LoginTime: p.Session.CreatedAt.UTC(), Expires: p.Session.ExpiresAt.UTC(),
 		Groups: IdentityGroups{p.Groups.State, orEmpty(p.Groups.Values), p.Groups.Why},
 		Roles:  identityRoles(p, cat),
 	}

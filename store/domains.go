@@ -189,8 +189,24 @@ func (l *Ledger) CutOver(ctx context.Context, by account.Actor, id account.Domai
 			}
 		}
 		d.CutOver = on
+		if err := h.endNative(d); err != nil {
+			return nil, err
+		}
 		return &note{Target: string(id), Detail: map[string]any{"domain": d.Name, "on": on}}, h.PutDomain(*d)
 	})
+	return err
+}
+
+// endNative signs out whoever of a domain that has just been cut over signed in by themselves, but not who cuts over: they see what comes of it.
+func (h *hand) endNative(d *table.Domain) error {
+	if !d.CutOver {
+		return nil
+	}
+	ended, err := h.EndLocalSessionsOf(d.Name, h.by.User)
+	for _, u := range ended {
+		h.Shut(table.OfUser(u))
+	}
+	h.Shut(table.OfAccount(d.Account))
 	return err
 }
 

@@ -232,7 +232,10 @@ func (l *Ledger) setUserState(tx *table.Tx, by account.Actor, user account.User,
 			return out, err
 		}
 	}
-	return out, nil
+	if s == account.UserDisabled { // and what works in none of their accounts
+		_, err = tx.EndSessionsOfUser(u)
+	}
+	return out, err
 }
 
 // handsOf locks every account that a person has a place in, so that sign-ins under way end first and none of them makes a session

@@ -51,12 +51,9 @@ func (l *Ledger) Presence(ctx context.Context, token account.Secret) (account.Pr
 
 // visit reads a live session, and all that its presence hangs on.
 func (l *Ledger) visit(tx *table.Tx, digest []byte, now time.Time) (*visit, []table.Target, error) {
-	row, found, err := tx.Visit(digest, now)
+	row, err := liveVisit(tx, digest, now)
 	if err != nil {
 		return nil, nil, err
-	}
-	if !found {
-		return nil, nil, nobody()
 	}
 	p, err := l.presence(tx, row)
 	if err != nil {
@@ -70,6 +67,18 @@ func (l *Ledger) visit(tx *table.Tx, digest []byte, now time.Time) (*visit, []ta
 		on = append(on, table.OfAccount(place.Account.ID))
 	}
 	return v, on, nil
+}
+
+// liveVisit reads a live session, wherever it works. Unauthorized when there is none.
+func liveVisit(tx *table.Tx, digest []byte, now time.Time) (table.Visit, error) {
+	v, found, err := tx.Visit(digest, now)
+	if err == nil && !found {
+		v, found, err = tx.VisitNowhere(digest, now)
+	}
+	if err == nil && !found {
+		err = nobody()
+	}
+	return v, err
 }
 
 // greet gives the presence of a visit, and notes that the session was used.
@@ -96,6 +105,10 @@ func (l *Ledger) presence(tx *table.Tx, v table.Visit) (account.Presence, error)
 	a := v.House.Account.ID
 	p := account.Presence{Session: v.Session.Session, User: v.User, Account: v.House.Account, Org: v.House.Org, Tenancy: v.Tenancy,
 		Connection: v.Connection, Groups: v.Groups, Teams: map[account.TeamID]account.Team{}, Rules: map[account.RuleID]string{}}
+	var err error
+	if p.Tenancies, err = placesOf(tx, v); err != nil || a == "" {
+		return p, err
+	}
 	held, err := tx.Held(a, v.User.ID)
 	if err != nil {
 		return p, err
@@ -104,9 +117,6 @@ func (l *Ledger) presence(tx *table.Tx, v table.Visit) (account.Presence, error)
 		return p, nobody()
 	}
 	p.Roles = l.withOwnersRoles(p.Org, held)
-	if p.Tenancies, err = openPlaces(tx, v.User, v.Connection.Account, a); err != nil {
-		return p, err
-	}
 	set, err := l.activeRules(tx, a, v.Rules)
 	if err != nil {
 		return p, err
@@ -128,6 +138,15 @@ func (l *Ledger) presence(tx *table.Tx, v table.Visit) (account.Presence, error)
 		p.Teams[t.ID] = t
 	}
 	return p, err
+}
+
+// placesOf lists the accounts that a live session may work in. Who signed in by themselves may go wherever they have a place: no account's
+// word stands behind their session, and cutting over a domain ends those of its people.
+func placesOf(tx *table.Tx, v table.Visit) ([]account.Place, error) {
+	if v.Session.Local() {
+		return tx.Places(v.User.ID)
+	}
+	return openPlaces(tx, v.User, v.Connection.Account, v.Session.Account)
 }
 
 // openPlaces lists the accounts that a session of u may work in: the one it works in now, the one whose connection made it (home; empty
@@ -171,14 +190,11 @@ func (l *Ledger) Choose(ctx context.Context, by account.Actor, token account.Sec
 	old := digest(token.Reveal())
 	var out account.Session
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
-		v, found, err := tx.Visit(old, now)
+		v, err := liveVisit(tx, old, now)
 		if err != nil {
 			return err
 		}
-		if !found {
-			return nobody()
-		}
-		places, err := openPlaces(tx, v.User, v.Connection.Account, v.Session.Account)
+		places, err := placesOf(tx, v)
 		if err != nil {
 			return err
 		}

@@ -90,10 +90,10 @@ func SetBrowser(w http.ResponseWriter, browser string) {
 	})
 }
 
-// Fresh asks that the sign-in of p is at most within ago: the step-up before something dangerous (KEY-5).
+// Fresh asks that whoever holds the session of p proved who they are at most within ago, by signing in or since: the step-up before something dangerous (KEY-5).
 // Its refusal is account.Forbidden with code "sign_in_again".
 func Fresh(p account.Presence, within time.Duration, now time.Time) error {
-	if age := now.Sub(p.Session.CreatedAt); age <= within && age >= -time.Minute {
+	if age := now.Sub(p.Session.ProvedAt()); age <= within && age >= -time.Minute {
 		return nil
 	}
 	return account.Errorf(account.Forbidden, "This needs a sign-in within the last %s.", within).

@@ -79,9 +79,9 @@ func schemaName(t reflect.Type, hint string) string {
 // A visitor is who makes a request.
 type visitor struct {
 	user    account.UserID
-	account account.AccountID
-	key     account.KeyID // that spoke for them; empty: a browser session
-	since   time.Time     // their sign-in; zero with a key
+	account account.AccountID // Nowhere when their session works in none
+	key     account.KeyID     // that spoke for them; empty: a browser session
+	since   time.Time         // when they last proved who they are; zero with a key
 }
 
 type visitorKey struct{}
@@ -116,7 +116,7 @@ func (a *API) visitor(r *http.Request) (visitor, error) {
 		return visitor{user: k.User.ID, account: k.Account.ID, key: k.Key.ID}, nil
 	}
 	p, err := session.FromRequest(a.opt.Ledger, r)
-	return visitor{user: p.User.ID, account: p.Account.ID, since: p.Session.CreatedAt}, err
+	return visitor{user: p.User.ID, account: account.WorkingIn(p.Account.ID), since: p.Session.ProvedAt()}, err
 }
 
 // caller is who makes the request, as verbs want it.

@@ -70,7 +70,13 @@ func (c *Console) Home(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return c.signedIn(w, r, func(w http.ResponseWriter, r *http.Request, p account.Presence) error {
-		return page.Render(w, r, http.StatusOK, home(p, c.ledger.Catalogue(), who(r, p)))
+		switch {
+		case p.Account.ID != "":
+			return page.Render(w, r, http.StatusOK, home(p, c.ledger.Catalogue(), who(r, p)))
+		case len(p.Tenancies) > 0:
+			return see(w, r, "/choose")
+		}
+		return page.Render(w, r, http.StatusOK, page.NoAccount{Who: who(r, p)})
 	})
 }
 
@@ -78,7 +84,7 @@ func (c *Console) Home(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) ChoosePage(w http.ResponseWriter, r *http.Request) error {
 	return c.signedIn(w, r, func(w http.ResponseWriter, r *http.Request, p account.Presence) error {
 		next := federation.Next(c.ledger.Catalogue(), r.URL.Query().Get("next"))
-		if len(p.Tenancies) == 1 {
+		if len(p.Tenancies) == 1 && p.Account.ID != "" || len(p.Tenancies) == 0 {
 			return see(w, r, cmp.Or(next, "/"))
 		}
 		top := who(r, p)
@@ -108,7 +114,7 @@ func (c *Console) Choose(w http.ResponseWriter, r *http.Request) error {
 // holds one by now goes home.
 func (c *Console) NoAccess(w http.ResponseWriter, r *http.Request) error {
 	return c.signedIn(w, r, func(w http.ResponseWriter, r *http.Request, p account.Presence) error {
-		if holdsRoles(p) {
+		if p.Account.ID == "" || holdsRoles(p) {
 			return see(w, r, "/")
 		}
 		diagnosis, _ := account.ParseID[account.DiagnosisID](r.URL.Query().Get("diagnosis"))
@@ -126,7 +132,7 @@ func see(w http.ResponseWriter, r *http.Request, to string) error {
 
 // actor is the signed-in person as the one who makes something happen.
 func actor(r *http.Request, p account.Presence) account.Actor {
-	return request.As(r.Context(), account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: p.Account.ID})
+	return request.As(r.Context(), account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: account.WorkingIn(p.Account.ID)})
 }
 
 // who is the top bar.

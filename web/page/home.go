@@ -71,6 +71,11 @@ type Place struct {
 
 func (p Home) frame() frame { return frame{Title: p.Org.Called(), Wide: true, Who: &p.Who} }
 
+// NoAccount meets somebody who is signed in and has a place in no account.
+type NoAccount struct{ Who Who }
+
+func (p NoAccount) frame() frame { return frame{Title: "No account yet", Who: &p.Who} }
+
 // Choose lets a person with several accounts pick one, last used first.
 type Choose struct {
 	Who    Who

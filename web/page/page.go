@@ -86,7 +86,7 @@ var drawings = func() map[reflect.Type]drawing {
 // all names every page, so that templates are parsed, checked and photographed.
 var all = []Page{
 	SignIn{}, Continue{}, AutoPost{}, Refused{}, AlreadyUsed{}, SignedOut{},
-	Setup{}, Home{}, Choose{}, NoAccess{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
+	Setup{}, Home{}, Choose{}, NoAccess{}, NoAccount{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
 }
 
 func parse(name string) (*template.Template, error) {

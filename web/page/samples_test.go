@@ -66,6 +66,7 @@ var samples = []sample{
 		{Account: "acc_2", Name: "ruiz", Org: Org{Name: "ruiz", Type: account.Individual}, Role: "Owner", Owner: true},
 		{Account: "acc_3", Name: "globex", Org: Org{Name: "globex-international-manufacturing", Title: "Globex International Manufacturing and Logistics", Type: account.Enterprise}, Role: "Member"},
 	}}},
+	{"no-account", 200, NoAccount{Who: Who{Email: "ana.ruiz@acme.example", Token: "t0k3n"}}},
 	{"no-access", 200, NoAccess{Who: ana, Org: acme, Provider: "Okta", Diagnosis: dx, Contact: "it@acme.example",
 		Groups: Groups{State: account.GroupsComplete, Values: []string{"everyone", "vpn-users-madrid"}}}},
 	{"no-access-no-claim", 200, NoAccess{Who: ana, Org: acme, Provider: "Okta", Diagnosis: dx,

@@ -16,16 +16,24 @@ type Session struct {
 	TokenID string // jti of the ID token, or the assertion's ID
 }
 
-const sessionColumns = `s.account_id, s.id, s.digest, s.user_id, s.connection_id, s.subject, s.provider_session, s.created_at, s.seen_at, s.idle_until, s.expires_at`
+const sessionColumns = `s.account_id, s.id, s.digest, s.user_id, s.connection_id, s.subject, s.provider_session, s.created_at, s.seen_at, s.idle_until, s.expires_at,
+	s.method, s.confirmed_at`
 
-func sessionDest(r *Session, made, seen, idle, expires *int64) []any {
-	return []any{&r.Account, &r.ID, &r.Digest, &r.User, &r.Connection, &r.Subject, &r.ProviderSession, made, seen, idle, expires}
+// sessionTimes are the instants of a row as they are stored.
+type sessionTimes struct{ made, seen, idle, expires, confirmed int64 }
+
+func sessionDest(r *Session, t *sessionTimes) []any {
+	return []any{&r.Account, &r.ID, &r.Digest, &r.User, &r.Connection, &r.Subject, &r.ProviderSession, &t.made, &t.seen, &t.idle, &t.expires, &r.Method, &t.confirmed}
+}
+
+func (t sessionTimes) into(r *Session) {
+	r.CreatedAt, r.SeenAt, r.IdleUntil, r.ExpiresAt, r.ConfirmedAt = instant(t.made), instant(t.seen), instant(t.idle), instant(t.expires), instant(t.confirmed)
 }
 
 func scanSession(s scanner) (r Session, err error) {
-	var made, seen, idle, expires int64
-	err = s.Scan(sessionDest(&r, &made, &seen, &idle, &expires)...)
-	r.CreatedAt, r.SeenAt, r.IdleUntil, r.ExpiresAt = instant(made), instant(seen), instant(idle), instant(expires)
+	var t sessionTimes
+	err = s.Scan(sessionDest(&r, &t)...)
+	t.into(&r)
 	return r, err
 }
 
@@ -40,10 +48,11 @@ func (tx *Tx) InsertSession(s Session) error {
 		name = string(text)
 	}
 	_, err := tx.exec(`
-		INSERT INTO sessions (account_id, id, digest, user_id, connection_id, subject, provider_session, name_id, id_token, token_id, created_at, seen_at, idle_until, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		INSERT INTO sessions (account_id, id, digest, user_id, connection_id, subject, provider_session, name_id, id_token, token_id, created_at, seen_at, idle_until, expires_at,
+		                      method, confirmed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		s.Account, s.ID, s.Digest, s.User, s.Connection, s.Subject, s.ProviderSession, name, s.Sealed, s.TokenID,
-		micros(s.CreatedAt), micros(s.SeenAt), micros(s.IdleUntil), micros(s.ExpiresAt))
+		micros(s.CreatedAt), micros(s.SeenAt), micros(s.IdleUntil), micros(s.ExpiresAt), s.Method, micros(s.ConfirmedAt))
 	return err
 }
 
@@ -76,17 +85,32 @@ func (tx *Tx) Visit(digest []byte, at time.Time) (Visit, bool, error) {
 		   AND u.state = 'active' AND t.status = 'active' AND (c.enabled OR s.connection_id = '')`, digest, micros(at))
 }
 
+// VisitNowhere is Visit for a session that works in no account.
+func (tx *Tx) VisitNowhere(digest []byte, at time.Time) (Visit, bool, error) {
+	return one(tx, func(s scanner) (v Visit, err error) {
+		var t sessionTimes
+		v.User, err = scanUser(withTail(s, sessionDest(&v.Session, &t)...))
+		t.into(&v.Session)
+		return v, err
+	}, `
+		SELECT u.id, u.email, u.name, u.state, u.created_at, `+sessionColumns+`
+		  FROM sessions s
+		  JOIN users u ON u.id = s.user_id
+		 WHERE s.digest = $1 AND s.account_id = '' AND s.expires_at > $2 AND s.idle_until > $2 AND u.state = 'active'`, digest, micros(at))
+}
+
 func scanVisit(s scanner) (v Visit, err error) {
-	var made, seen, idle, expires, userMade, since int64
+	var t sessionTimes
+	var userMade, since int64
 	var groups string
-	dest := append(sessionDest(&v.Session, &made, &seen, &idle, &expires),
+	dest := append(sessionDest(&v.Session, &t),
 		&v.User.ID, &v.User.Email, &v.User.Name, &v.User.State, &userMade,
 		&v.Connection.Account, &v.Connection.Name, &v.Connection.LiveRevision, &v.Tenancy.Status, &since,
 		&v.Groups.State, &groups, &v.Groups.Why, &v.Groups.Source, &v.Rules)
 	if v.House, err = scanHouse(withTail(s, dest...)); err != nil {
 		return v, err
 	}
-	v.CreatedAt, v.SeenAt, v.IdleUntil, v.ExpiresAt = instant(made), instant(seen), instant(idle), instant(expires)
+	t.into(&v.Session)
 	v.User.CreatedAt, v.Tenancy.Since = instant(userMade), instant(since)
 	v.Connection.ID, v.Connection.Enabled = v.Session.Connection, true
 	v.Tenancy.Account, v.Tenancy.User = v.Session.Account, v.User.ID
@@ -117,15 +141,22 @@ func (tx *Tx) MoveSession(old, digest []byte, to account.AccountID) (bool, error
 	return n > 0, err
 }
 
+// ConfirmSession notes that whoever holds a session has proved again who they are, and puts it under another token; it is false when the old
+// one no longer stands.
+func (tx *Tx) ConfirmSession(old, digest []byte, at time.Time) (bool, error) {
+	n, err := tx.exec(`UPDATE sessions SET digest = $2, confirmed_at = $3 WHERE digest = $1`, old, digest, micros(at))
+	return n > 0, err
+}
+
 // EndSession removes the session of a digest and gives it back with what the provider's logout needs.
 func (tx *Tx) EndSession(digest []byte) (Session, bool, error) {
 	return one(tx, func(s scanner) (r Session, err error) {
 		var name string
-		var made, seen, idle, expires int64
-		if err = s.Scan(append(sessionDest(&r, &made, &seen, &idle, &expires), &name, &r.Sealed)...); err != nil {
+		var t sessionTimes
+		if err = s.Scan(append(sessionDest(&r, &t), &name, &r.Sealed)...); err != nil {
 			return r, err
 		}
-		r.CreatedAt, r.SeenAt, r.IdleUntil, r.ExpiresAt = instant(made), instant(seen), instant(idle), instant(expires)
+		t.into(&r)
 		if name != "" {
 			r.NameID = new(account.NameID)
 			err = json.Unmarshal([]byte(name), r.NameID)
@@ -133,7 +164,7 @@ func (tx *Tx) EndSession(digest []byte) (Session, bool, error) {
 		return r, err
 	}, `
 		DELETE FROM sessions WHERE digest = $1
-		RETURNING account_id, id, digest, user_id, connection_id, subject, provider_session, created_at, seen_at, idle_until, expires_at, name_id, id_token`, digest)
+		RETURNING account_id, id, digest, user_id, connection_id, subject, provider_session, created_at, seen_at, idle_until, expires_at, method, confirmed_at, name_id, id_token`, digest)
 }
 
 // EndSessionsOf removes the sessions of a connection that a provider names, and says which. An empty subject or provider session stands
