@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/test/fresh"
 	"github.com/drawbridge-id/drawbridge/test/pg"
 )
 
@@ -115,14 +116,14 @@ func BenchmarkOpen(b *testing.B) {
 
 func onBoth(b *testing.B, run func(*testing.B, *house, account.Connection)) {
 	b.Run("sqlite", func(b *testing.B) {
-		h, c := benchHouse(b, "sqlite:"+b.TempDir()+"/house.db")
+		h, c := benchHouse(b, fresh.SQLite(b))
 		run(b, h, c)
 	})
 	b.Run("postgres", func(b *testing.B) {
 		if os.Getenv(pg.Env) == "" {
 			b.Skip("no PostgreSQL")
 		}
-		h, c := benchHouse(b, pg.URL(b))
+		h, c := benchHouse(b, fresh.Postgres(b))
 		run(b, h, c)
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
-	"github.com/drawbridge-id/drawbridge/test/pg"
+	"github.com/drawbridge-id/drawbridge/test/fresh"
 )
 
 // A clock is turned by hand.
@@ -60,8 +60,8 @@ var (
 
 // each runs a test once on SQLite and once on PostgreSQL: both keep the same promises.
 func each(t *testing.T, test func(*house)) {
-	t.Run("sqlite", func(t *testing.T) { test(newHouse(t, "sqlite:"+t.TempDir()+"/house.db")) })
-	t.Run("postgres", func(t *testing.T) { test(newHouse(t, pg.URL(t))) })
+	t.Run("sqlite", func(t *testing.T) { test(newHouse(t, fresh.SQLite(t))) })
+	t.Run("postgres", func(t *testing.T) { test(newHouse(t, fresh.Postgres(t))) })
 }
 
 func newHouse(t testing.TB, url string) *house {

@@ -16,7 +16,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/directory"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
 	"github.com/drawbridge-id/drawbridge/test/freeze"
-	"github.com/drawbridge-id/drawbridge/test/pg"
+	"github.com/drawbridge-id/drawbridge/test/fresh"
 )
 
 // A peer is another process that serves: a ledger of its own on the same database, that holds a lease.
@@ -101,7 +101,7 @@ func (h *house) someone(c account.Connection) (account.User, account.Secret) {
 
 var someoneNumber atomic.Int64
 
-func onPostgres(t *testing.T) *house { return newHouse(t, pg.URL(t)) }
+func onPostgres(t *testing.T) *house { return newHouse(t, fresh.Postgres(t)) }
 
 // The rules of a lease, at instants that no network would deal out twice. docs/decisions/lease.md
 func TestALeaseIsGrantedOnlyToWhomOthersWaitFor(t *testing.T) {

@@ -28,6 +28,35 @@ const patience = 30 * time.Second
 // test is skipped with the reason, or fails when CI=true.
 func URL(t testing.TB) string {
 	t.Helper()
+	return create(t, "")
+}
+
+// Copy is URL for a database that begins as fill has made the one called original: whoever needs it first makes it, and it stays as
+// long as the server. The name says all that fill hangs on.
+func Copy(t testing.TB, original string, fill func(url string) error) string {
+	t.Helper()
+	if err := template(t, original, fill); err != nil {
+		t.Fatalf("the database %s could not be made: %v", original, err)
+	}
+	return create(t, ` TEMPLATE "`+original+`"`)
+}
+
+func create(t testing.TB, like string) string {
+	t.Helper()
+	server := at(t, "")
+	name := databaseName(t.Name())
+	run(t, server, `CREATE DATABASE "`+name+`"`+like)
+	t.Cleanup(func() {
+		// FORCE: a test that forgets to close its pool must not fail here, where the reason
+		// cannot be seen. Leaked connections are the business of the test of the pool.
+		run(t, server, `DROP DATABASE IF EXISTS "`+name+`" WITH (FORCE)`)
+	})
+	return at(t, name)
+}
+
+// at is the URL of a database of the server; of the one in Env without a name.
+func at(t testing.TB, name string) string {
+	t.Helper()
 	server := os.Getenv(Env)
 	if server == "" {
 		absent(t)
@@ -36,15 +65,48 @@ func URL(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("%s is not a URL: %v", Env, err)
 	}
-	name := databaseName(t.Name())
-	run(t, server, `CREATE DATABASE "`+name+`"`)
-	t.Cleanup(func() {
-		// FORCE: a test that forgets to close its pool must not fail here, where the reason
-		// cannot be seen. Leaked connections are the business of the test of the pool.
-		run(t, server, `DROP DATABASE IF EXISTS "`+name+`" WITH (FORCE)`)
-	})
-	u.Path = "/" + name
+	if name != "" {
+		u.Path = "/" + name
+	}
 	return u.String()
+}
+
+// template makes a database once per server, whichever process comes first. It is filled under another name, so that one
+// that was left half filled is never copied.
+func template(t testing.TB, name string, fill func(url string) error) error {
+	t.Helper()
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	db, err := sql.Open("pgx", at(t, ""))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	c, err := db.Conn(ctx) // holds the lock until it is closed
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var there bool
+	exists := `SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)`
+	if err := c.QueryRowContext(ctx, exists, name).Scan(&there); err != nil || there {
+		return err
+	}
+	if _, err := c.ExecContext(ctx, `SELECT pg_advisory_lock(hashtext($1))`, name); err != nil {
+		return err
+	}
+	if err := c.QueryRowContext(ctx, exists, name).Scan(&there); err != nil || there {
+		return err
+	}
+	draft := databaseName("template")
+	if _, err := c.ExecContext(ctx, `CREATE DATABASE "`+draft+`"`); err != nil {
+		return err
+	}
+	if err := fill(at(t, draft)); err != nil {
+		return err
+	}
+	_, err = c.ExecContext(ctx, `ALTER DATABASE "`+draft+`" RENAME TO "`+name+`"`)
+	return err
 }
 
 func absent(t testing.TB) {

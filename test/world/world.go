@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/federation/saml"
 	"github.com/drawbridge-id/drawbridge/store"
 	"github.com/drawbridge-id/drawbridge/test/drive"
-	"github.com/drawbridge-id/drawbridge/test/pg"
+	"github.com/drawbridge-id/drawbridge/test/fresh"
 	"github.com/drawbridge-id/drawbridge/test/post"
 	"github.com/drawbridge-id/drawbridge/test/sim"
 )
@@ -40,6 +41,7 @@ type World struct {
 	Cfg   config.Config
 
 	stop func()
+	down atomic.Bool
 }
 
 // Operator is who works at the console of the installation.
@@ -48,8 +50,8 @@ var Operator = account.Actor{Kind: account.ActorOperator}
 // Each runs a story once on SQLite and once on PostgreSQL.
 func Each(t *testing.T, story func(*World)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { t.Parallel(); story(New(t, "sqlite:"+filepath.Join(t.TempDir(), "house.db"))) })
-	t.Run("postgres", func(t *testing.T) { t.Parallel(); story(New(t, pg.URL(t))) })
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); story(New(t, fresh.SQLite(t))) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); story(New(t, fresh.Postgres(t))) })
 }
 
 // New starts a house on the given database. Everything ends with the test.
@@ -82,10 +84,23 @@ func (w *World) providers() {
 	w.must(err)
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	w.Sim = sim.New(sim.Options{BaseURL: "http://localhost:" + port, Now: w.Clock.Now})
-	server := &http.Server{Handler: w.Sim, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: w.reachable(), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(l) }()
 	w.Cleanup(func() { _ = server.Close() })
 }
+
+// reachable serves the providers as long as they are not Down.
+func (w *World) reachable() http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.down.Load() {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		w.Sim.ServeHTTP(rw, r)
+	})
+}
+
+// Down says whether the providers can be reached: they break every connection while they cannot.
+func (w *World) Down(is bool) { w.down.Store(is) }
 
 // Start runs the house; after Stop it runs again on the same database and address.
 func (w *World) Start() {
