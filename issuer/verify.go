@@ -102,7 +102,7 @@ func (d *Door) VerifyKey(w http.ResponseWriter, r *http.Request) error {
 
 // ask asks the ledger about a key that is not in its memory; nil when it is good for nothing.
 func (d *Door) ask(w http.ResponseWriter, r *http.Request, key account.Secret) (*store.KeyHolder, error) {
-	now, from := d.opt.Now(), block(request.IP(r.Context()))
+	now, from := d.opt.Now(), request.Network(request.IP(r.Context()))
 	bucket, known := d.buckets.Get(from)
 	if known && bucket.TokensAt(now) < 1 {
 		wait := max(1, int(1/d.opt.Rate))
@@ -122,16 +122,6 @@ func (d *Door) ask(w http.ResponseWriter, r *http.Request, key account.Secret) (
 	}
 	bucket.AllowN(now, 1)
 	return nil, nil
-}
-
-// block is what one subscriber holds: an IPv4 address, or 64 bits of IPv6.
-func block(ip netip.Addr) netip.Addr {
-	if ip.Is6() && !ip.Is4In6() {
-		if p, err := ip.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return ip
 }
 
 // readKey reads the question. Members it does not know are left alone, so that apps may say more to later releases.

@@ -411,3 +411,36 @@ func TestAStreamThatSendsTooMuchIsToldToWait(t *testing.T) {
 	w.Clock.Turn(time.Second)
 	l.taken(token)
 }
+
+// THREAT SET-6
+func TestSignaturesOfStrangersAreNotJudgedWithoutEnd(t *testing.T) {
+	w := world.New(t, "sqlite:"+t.TempDir()+"/house.db")
+	acme := w.Acme()
+	w.Stop()
+	w.Cfg.Scim.Rate, w.Cfg.Scim.Burst = 1, 5
+	w.Start()
+	l := openLine(w, acme.Connection, nil)
+	forged := func() *http.Response {
+		r, err := http.NewRequestWithContext(w.Context(), "POST", l.address()+"/global-token-revocation", strings.NewReader(`{"sub_id":{"format":"email","email":"ana@acme.example"}}`))
+		l.ok(err)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+l.about("ana@acme.example", set.SessionRevoked)) // well made, and no revocation
+		resp, err := http.DefaultClient.Do(r)
+		l.ok(err)
+		_ = resp.Body.Close()
+		return resp
+	}
+	for range 5 {
+		if resp := forged(); resp.StatusCode != http.StatusUnauthorized {
+			w.Fatalf("answered %d", resp.StatusCode)
+		}
+	}
+	if resp := forged(); resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "1" {
+		w.Errorf("answered %d, wait %q", resp.StatusCode, resp.Header.Get("Retry-After"))
+	}
+	l.taken(l.about("ana@acme.example", set.SessionRevoked)) // what the stream itself may send is not used up by them
+	w.Clock.Turn(time.Second)
+	if resp := forged(); resp.StatusCode != http.StatusUnauthorized {
+		w.Errorf("answered %d", resp.StatusCode)
+	}
+}

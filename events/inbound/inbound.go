@@ -6,6 +6,7 @@ package inbound
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type Door struct {
 	o       Options
 	keys    *lru.Cache[string, set.Keys]                // by JWKS URL, or by the keys themselves
 	buckets *lru.Cache[account.StreamID, *rate.Limiter] // what each stream may still send at once
+	knocks  *lru.Cache[knock, *rate.Limiter]            // and what may still be judged before it is known who sends it
 	tokens  *lru.Cache[account.StreamID, tokenSource]   // access to the stream API of its transmitter
 }
 
@@ -62,7 +64,8 @@ func New(o Options) *Door {
 	}
 	o.Metrics = o.Metrics.withDefaults()
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
-	return &Door{o: o, keys: newLRU[string, set.Keys](), buckets: newLRU[account.StreamID, *rate.Limiter](), tokens: newLRU[account.StreamID, tokenSource]()}
+	return &Door{o: o, keys: newLRU[string, set.Keys](), buckets: newLRU[account.StreamID, *rate.Limiter](), knocks: newLRU[knock, *rate.Limiter](),
+		tokens: newLRU[account.StreamID, tokenSource]()}
 }
 
 func (m Metrics) withDefaults() Metrics {
@@ -89,13 +92,22 @@ func newLRU[K comparable, V any]() *lru.Cache[K, V] {
 	return c
 }
 
+// A knock is somebody who comes to a stream and may be anybody: strangers do not use up what the stream itself may send.
+type knock struct {
+	stream  account.StreamID
+	network netip.Addr
+}
+
 // wait is how long a stream has to wait until it may send again; zero when it may.
-func (d *Door) wait(id account.StreamID) time.Duration {
+func (d *Door) wait(id account.StreamID) time.Duration { return waitFor(d, d.buckets, id) }
+
+// waitFor takes from a bucket, and says how long until that is possible.
+func waitFor[K comparable](d *Door, buckets *lru.Cache[K, *rate.Limiter], k K) time.Duration {
 	now := d.o.Now()
-	b, ok := d.buckets.Get(id)
+	b, ok := buckets.Get(k)
 	if !ok {
 		b = rate.NewLimiter(rate.Limit(d.o.Rate), d.o.Burst)
-		if old, loaded, _ := d.buckets.PeekOrAdd(id, b); loaded {
+		if old, loaded, _ := buckets.PeekOrAdd(k, b); loaded {
 			b = old
 		}
 	}

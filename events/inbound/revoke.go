@@ -24,7 +24,14 @@ func (d *Door) Revoke(w http.ResponseWriter, r *http.Request) error {
 	id, _ := account.ParseID[account.StreamID](r.PathValue("stream"))
 	request.Note(ctx, slog.String("stream", string(id)), slog.String("verb", "tokens.revoked"))
 	by := actor(r, d.o.Now())
-	s, message, err := d.authenticate(r, id)
+	var s account.Stream
+	var message string
+	var err error
+	if wait := waitFor(d, d.knocks, knock{id, request.Network(request.IP(ctx))}); wait > 0 { // signatures cost more than they cost to send
+		err = &refusal{status: http.StatusTooManyRequests, retry: wait}
+	} else {
+		s, message, err = d.authenticate(r, id)
+	}
 	var body []byte
 	if err == nil {
 		request.Note(ctx, slog.String("actor", account.Actor{Kind: account.ActorStream, Stream: id}.String()))
