@@ -27,6 +27,9 @@ const (
 	Enterprise OrgType = "enterprise"
 )
 
+// WayToConvert says to people how an individual org becomes an enterprise org (B-05, B-07).
+const WayToConvert = "Activate a subscription for the org: it becomes an enterprise org and keeps all that it has."
+
 // A Team is a lower-case namespace in an enterprise org.
 type Team struct {
 	ID          TeamID

@@ -102,7 +102,7 @@ func (d Definition) Check(cat account.Catalogue, org account.Org, teams map[acco
 
 	if org.Type == account.Individual {
 		refuse("", account.Errorf(account.Conflict, "%s is an individual org: it has one user and no rules.", org.Name).
-			Coded("individual_org").Fix("Convert it to an enterprise org first."))
+			Coded("individual_org").Fix("%s", account.WayToConvert))
 	}
 	switch {
 	case strings.TrimSpace(d.Name) == "":

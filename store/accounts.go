@@ -78,7 +78,7 @@ func freeNumber(tx *table.Tx, name string) (string, error) {
 // Account reads an account and its org. Its people and the operator may.
 func (l *Ledger) Account(ctx context.Context, by account.Actor, id account.AccountID) (account.Account, account.Org, error) {
 	var house table.House
-	err := l.look(ctx, by, id, members, func(h *hand) error { house = h.House; return nil })
+	err := l.look(ctx, by, id, anyone, func(h *hand) error { house = h.House; return nil })
 	return house.Account, house.Org, err
 }
 
@@ -102,7 +102,7 @@ func (l *Ledger) EnableService(ctx context.Context, by account.Actor, a account.
 	if !on {
 		verb = "service.disabled"
 	}
-	return l.change(ctx, by, a, verb, operator, func(h *hand) (*note, error) {
+	return l.change(ctx, by, a, verb, operators, func(h *hand) (*note, error) {
 		s, known := l.Catalogue().Service(service)
 		switch has := slices.Contains(h.ByHand, service); {
 		case has == on:
@@ -110,8 +110,7 @@ func (l *Ledger) EnableService(ctx context.Context, by account.Actor, a account.
 		case on && !known:
 			return nil, account.Errorf(account.Invalid, "The catalogue has no service %q.", service).At("/service").Fix("Add it to the catalogue, or check its id.")
 		case on && s.Premium && h.Org.Type == account.Individual:
-			return nil, account.Errorf(account.Conflict, "%s is for enterprise orgs, and %s is an individual org.", s.Label, h.Org.Name).Coded("individual_org").
-				Fix("Convert the org to an enterprise org first.")
+			return nil, individualOrg("%s is for enterprise orgs, and %s is an individual org.", s.Label, h.Org.Name)
 		}
 		services := slices.DeleteFunc(slices.Clone(h.ByHand), func(s string) bool { return s == service })
 		if on {
@@ -120,35 +119,4 @@ func (l *Ledger) EnableService(ctx context.Context, by account.Actor, a account.
 		slices.Sort(services)
 		return &note{Target: service}, h.SetServices(a, services)
 	})
-}
-
-// CreateTeam makes a team (C-01, C-02). Org owners, org user admins and the operator may.
-func (l *Ledger) CreateTeam(ctx context.Context, by account.Actor, a account.AccountID, name, description string) (account.Team, error) {
-	var team account.Team
-	err := l.change(ctx, by, a, "team.created", userAdmins, func(h *hand) (*note, error) {
-		if err := account.CheckTeamName(name); err != nil {
-			return nil, err
-		}
-		if h.Org.Type == account.Individual {
-			return nil, account.Errorf(account.Conflict, "%s is an individual org: it has one user and no teams.", h.Org.Name).Coded("individual_org").
-				Fix("Convert it to an enterprise org first.")
-		}
-		if len(description) > 1000 {
-			return nil, account.Errorf(account.Invalid, "A team's description has at most 1,000 bytes.").At("/description")
-		}
-		if _, taken, err := h.TeamNamed(a, name); err != nil {
-			return nil, err
-		} else if taken {
-			return nil, account.Errorf(account.Conflict, "%s has a team called %q already.", h.Org.Name, name).Coded("name_taken").At("/name").Fix("Choose another name.")
-		}
-		team = account.Team{ID: account.NewID[account.TeamID](h.now, l.opt.Random), Org: h.Org.ID, Name: name, Description: description, CreatedAt: h.now}
-		return &note{Target: string(team.ID), Detail: map[string]any{"name": name}}, h.InsertTeam(a, team)
-	})
-	return team, err
-}
-
-// Teams lists the teams of an account's org by name. Its people and the operator may.
-func (l *Ledger) Teams(ctx context.Context, by account.Actor, a account.AccountID) (teams []account.Team, err error) {
-	err = l.look(ctx, by, a, members, func(h *hand) error { teams, err = h.Teams(a); return err })
-	return teams, err
 }

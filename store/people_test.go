@@ -69,6 +69,9 @@ func TestTeamNamesAreLowerCaseAndSuggested(t *testing.T) {
 		if l := h.auditHas(h.acme.ID, "team.created", "refused"); l.Actor != "user:"+string(bob.ID) {
 			h.Errorf("the attempt is audited: %+v", l)
 		}
+		_, err = h.Teams(h.ctx(), asUser(bob), h.acme.ID) // who holds nothing in the org
+		h.refuses(err, account.NotFound, "no_account")
+		h.ok(h.Grant(h.ctx(), theOperator, h.acme.ID, bob.ID, h.whole(), "registry:reader"))
 		all, err := h.Teams(h.ctx(), asUser(bob), h.acme.ID)
 		h.ok(err)
 		if len(all) != 1 || all[0] != team {

@@ -67,10 +67,15 @@ func Token(r *http.Request) account.Secret { return account.NewSecret(only(r, Co
 
 // Set gives the browser the token of a session that has just been made or rotated.
 func Set(w http.ResponseWriter, s account.Session, now time.Time) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, CookieOf(s, now))
+}
+
+// CookieOf is the cookie that Set sends.
+func CookieOf(s account.Session, now time.Time) *http.Cookie {
+	return &http.Cookie{
 		Name: Cookie, Value: s.Token.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Expires: s.ExpiresAt, MaxAge: max(1, int(s.ExpiresAt.Sub(now)/time.Second)),
-	})
+	}
 }
 
 // Clear takes the session cookie away.

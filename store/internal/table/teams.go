@@ -78,3 +78,9 @@ func (tx *Tx) TeamTenants(a account.AccountID, team account.TeamID, after accoun
 	   AND EXISTS (SELECT 1 FROM role_sources r WHERE r.account_id = t.account_id AND r.user_id = t.user_id AND r.team_id = $2 AND r.team_id <> '')
 	   AND t.user_id > $3 ORDER BY t.user_id LIMIT $4`, a, team, after, n)
 }
+
+// DropTeamPermissions takes away what external user groups give in a team, and counts it.
+func (tx *Tx) DropTeamPermissions(a account.AccountID, id account.TeamID) (int, error) {
+	n, err := tx.exec(`DELETE FROM external_permissions WHERE account_id = $1 AND team_id = $2 AND team_id <> ''`, a, id)
+	return int(n), err
+}
