@@ -564,6 +564,40 @@ func TestAReceiverPolls(t *testing.T) {
 	})
 }
 
+// THREAT RATE-1
+func TestOnlyAFewPollsOfAStreamWait(t *testing.T) {
+	w := world.New(t, "sqlite:"+t.TempDir()+"/house.db")
+	acme := w.Acme()
+	r := receiverOf(w, "acme", "edr", false)
+	id := r.ask("POST", "/stream", map[string]any{"events_requested": []string{riscType + "account-enabled"}}).is(201).text("stream_id")
+	answers := make(chan []string, 5)
+	for range cap(answers) {
+		go func() { ids, _, _ := r.poll(id, map[string]any{}); answers <- ids }()
+	}
+	soon := time.After(10 * time.Second) // half of how long a poll waits
+	for range 3 {
+		select {
+		case ids := <-answers:
+			if len(ids) != 0 {
+				w.Fatalf("%v came", ids)
+			}
+		case <-soon:
+			w.Fatal("more than two polls of one stream wait")
+		}
+	}
+	select {
+	case <-answers:
+		w.Fatal("none waits any more")
+	default:
+	}
+	pusherOf(w, acme.Connection).send("POST", "/Users", aUser("ana@acme.example", "ext-ana")).is(201)
+	for range 2 { // who waited hears of it at once
+		if ids := <-answers; len(ids) != 1 {
+			w.Errorf("%v came", ids)
+		}
+	}
+}
+
 func TestAReceiverDoesNotHearOfWhomItRemoved(t *testing.T) {
 	world.Each(t, func(w *world.World) {
 		acme := w.Acme()

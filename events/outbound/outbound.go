@@ -49,6 +49,7 @@ type Door struct {
 	slots  chan struct{}
 	mu     sync.Mutex
 	busy   map[account.FeedID]bool
+	polls  map[account.FeedID][]*context.CancelFunc // that wait, the oldest first
 	ending atomic.Pointer[context.Context] // of Run: polls under way end with it
 }
 
@@ -66,7 +67,7 @@ func New(o Options) *Door {
 	if o.Metrics.Outbox == nil {
 		o.Metrics.Outbox = func(int, time.Duration) {}
 	}
-	return &Door{o: o, slots: make(chan struct{}, allParallel), busy: map[account.FeedID]bool{}}
+	return &Door{o: o, slots: make(chan struct{}, allParallel), busy: map[account.FeedID]bool{}, polls: map[account.FeedID][]*context.CancelFunc{}}
 }
 
 // Run sends what is due until ctx ends, and answers when the last try under way is over. Several replicas share the work.

@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -13,6 +14,7 @@ const (
 	mostPolled  = 100              // tokens in one answer
 	longestPoll = 20 * time.Second // shorter than any handler may take
 	mostAcks    = 1000
+	mostWaiting = 2 // polls of one stream at once, in one process: a receiver that lost its connection asks anew
 )
 
 // A poll is what a receiver asks (RFC 8936 §2.4).
@@ -32,7 +34,7 @@ type polled struct {
 }
 
 // Poll gives a receiver what waits for it, and takes back what it has done with (RFC 8936 §2). It waits when there is nothing, unless it is
-// asked not to. What is not acknowledged is given again; of one subject, the later event only after the earlier one is done with.
+// asked not to; when others of the same stream come meanwhile, the oldest is answered at once. What is not acknowledged is given again; of one subject, the later event only after the earlier one is done with.
 func (d *Door) Poll(w http.ResponseWriter, r *http.Request) error {
 	g, err := d.receiver(w, r, false)
 	if err != nil {
@@ -60,8 +62,8 @@ func (d *Door) Poll(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	ctx, cancel := d.waiting(r.Context())
-	defer cancel()
+	ctx, done := d.waiting(r.Context(), stream)
+	defer done()
 	acks := asked.Acks
 	for {
 		posted := d.o.Ledger.Posted(stream)
@@ -81,13 +83,29 @@ func (d *Door) Poll(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// waiting ends when a long poll has to be answered: in time, or because the house is closing.
-func (d *Door) waiting(ctx context.Context) (context.Context, context.CancelFunc) {
+// waiting ends when a long poll has to be answered: in time, because the house is closing, or because newer ones of its stream wait too.
+func (d *Door) waiting(ctx context.Context, stream account.FeedID) (context.Context, func()) {
 	ctx, cancel := context.WithTimeout(ctx, longestPoll)
 	if running := d.ending.Load(); running != nil {
 		context.AfterFunc(*running, cancel)
 	}
-	return ctx, cancel
+	me := &cancel
+	d.mu.Lock()
+	all := append(d.polls[stream], me)
+	for _, oldest := range all[:max(len(all)-mostWaiting, 0)] {
+		(*oldest)()
+	}
+	d.polls[stream] = all
+	d.mu.Unlock()
+	return ctx, func() {
+		cancel()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		left := slices.DeleteFunc(d.polls[stream], func(c *context.CancelFunc) bool { return c == me })
+		if d.polls[stream] = left; len(left) == 0 {
+			delete(d.polls, stream)
+		}
+	}
 }
 
 func (d *Door) answer(w http.ResponseWriter, p store.Parcel, more bool) error {
