@@ -40,6 +40,9 @@ type (
 	LetterID   string // ltr_…: a mail on its way
 	ReplicaID  string // rep_…: one running process
 
+	OperatorTokenID string // opt_…: names an operator's token in lists and logs; it is not the token
+
+	InvitationID      string // inv_…: of a person, to an account
 	GroupID           string // grp_…: an external user group
 	GroupInvitationID string // giv_…: one addressee of an invitation to a group
 
@@ -51,7 +54,7 @@ type (
 type idKind interface {
 	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID |
 		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID | SCIMClientID |
-		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID | GroupID | GroupInvitationID |
+		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID | OperatorTokenID | InvitationID | GroupID | GroupInvitationID |
 		EntitlementID | SubscriptionID
 }
 
@@ -109,6 +112,10 @@ func prefix(id any) string {
 		return "ltr_"
 	case ReplicaID:
 		return "rep_"
+	case OperatorTokenID:
+		return "opt_"
+	case InvitationID:
+		return "inv_"
 	case GroupID:
 		return "grp_"
 	case GroupInvitationID:

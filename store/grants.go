@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -17,82 +18,127 @@ import (
 // individual org (code individual_org, B-04), a service that is not enabled (code service_not_enabled, B-09), an owner
 // without account role admin (code account_admin_needed, D-04); with Invalid: an owner of another e-mail domain (D-03).
 func (l *Ledger) Grant(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID, s account.Scope, r account.Role) error {
-	return l.change(ctx, by, a, "role.granted", grantable(s, r), func(h *hand) (*note, error) {
-		if err := l.Catalogue().CheckRole(s, r); err != nil {
+	_, err := l.GrantAll(ctx, by, a, u, s, []account.Role{r})
+	return err
+}
+
+// GrantAll is Grant for several roles in one scope: all of them or none.
+func (l *Ledger) GrantAll(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID, s account.Scope, roles []account.Role) (Assigned, error) {
+	var out Assigned
+	err := l.change(ctx, by, a, "role.granted", grantableAll(s, roles), func(h *hand) (*note, error) {
+		var err error
+		if out, err = h.assigning(s, roles); err != nil {
 			return nil, err
 		}
 		t, found, err := h.Tenant(a, u)
-		if err != nil {
-			return nil, err
+		if err != nil || !found {
+			return nil, orNoPerson(err, h.Org)
 		}
-		if !found {
-			return nil, noPerson(h.Org)
-		}
-		held, err := h.Held(a, u)
-		if err != nil {
-			return nil, err
-		}
-		if heldByHand(held, s, r) {
-			return nil, nil
-		}
-		if err := h.admits(t.User, held, s, r); err != nil {
-			return nil, err
-		}
-		h.Gain(table.OfUser(u))
-		source := h.byHand(s, r)
-		if _, err := h.AddSource(a, u, source); err != nil {
-			return nil, err
-		}
-		return granted(u, s, r), h.announceMove(u, held, rules.Change{Grant: []rules.Sourced{source}})
+		return nil, h.grantAll(t.User, s, roles, &out)
 	})
+	return out, err
 }
 
-// Withdraw takes the manual source of a role away; roles with other sources stay held. The other owners are told by mail of one who is gone (D-06). The last owner of an org and of an
+// grantAll gives roles to somebody of the account by hand, and writes an audit line for each that is new.
+func (h *hand) grantAll(u account.User, s account.Scope, roles []account.Role, out *Assigned) error {
+	a := h.Account.ID
+	before, err := h.Held(a, u.ID)
+	if err != nil {
+		return err
+	}
+	held, given := before, rules.Change{}
+	for _, r := range roles {
+		if err := h.l.Catalogue().CheckRole(s, r); err != nil {
+			return err
+		}
+		if heldByHand(held, s, r) {
+			continue
+		}
+		if err := h.admits(u, held, s, r); err != nil {
+			return err
+		}
+		source := h.byHand(s, r)
+		if _, err := h.AddSource(a, u.ID, source); err != nil {
+			return err
+		}
+		if err := h.audit("role.granted", *granted(u.ID, s, r)); err != nil {
+			return err
+		}
+		given.Grant = append(given.Grant, source)
+		held = given.After(before)
+	}
+	role, _ := accountRole(held)
+	out.User, out.AccountRole, out.Warnings = u, role, weakAdmin(u.Email, role, s, roles)
+	if given.Empty() {
+		return nil
+	}
+	h.Gain(table.OfUser(u.ID))
+	return h.announceMove(u.ID, before, given)
+}
+
+// Withdraw takes away what somebody gave of a role, by hand or with an invitation; roles with other sources stay held. The other owners are told by mail of one who is gone (D-06). The last owner of an org and of an
 // account stays (code last_owner), and an org owner stays account admin (D-04). Withdrawing what is not held by hand is
 // NotFound, with the sources it is held by.
 func (l *Ledger) Withdraw(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID, s account.Scope, r account.Role) error {
-	return l.change(ctx, by, a, "role.withdrawn", grantable(s, r), func(h *hand) (*note, error) {
+	return l.WithdrawAll(ctx, by, a, u, s, []account.Role{r})
+}
+
+// WithdrawAll is Withdraw for several roles in one scope: all of them or none.
+func (l *Ledger) WithdrawAll(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID, s account.Scope, roles []account.Role) error {
+	return l.change(ctx, by, a, "role.withdrawn", grantableAll(s, roles), func(h *hand) (*note, error) {
 		t, found, err := h.Tenant(a, u)
-		if err != nil {
-			return nil, err
+		if err != nil || !found {
+			return nil, orNoPerson(err, h.Org)
 		}
-		if !found {
-			return nil, noPerson(h.Org)
-		}
-		held, err := h.Held(a, u)
-		if err != nil {
-			return nil, err
-		}
-		if !heldByHand(held, s, r) {
-			return nil, h.notByHand(held, s, r)
-		}
-		if err := h.spares(u, held, s, r); err != nil {
-			return nil, err
-		}
-		h.Shut(table.OfUser(u))
-		if _, err := h.DropSource(a, u, h.byHand(s, r)); err != nil {
-			return nil, err
-		}
-		if r == account.Owner && s.Org != "" {
-			if err := h.mournOwner(t.User); err != nil {
+		for _, r := range roles {
+			if err := h.withdraw(t.User, s, r); err != nil {
 				return nil, err
 			}
 		}
-		return granted(u, s, r), h.announceMove(u, held, rules.Change{Revoke: []rules.Sourced{h.byHand(s, r)}})
+		return nil, nil // each has its audit line
 	})
+}
+
+func (h *hand) withdraw(u account.User, s account.Scope, r account.Role) error {
+	a := h.Account.ID
+	held, err := h.Held(a, u.ID)
+	if err != nil {
+		return err
+	}
+	if !heldByHand(held, s, r) {
+		return h.notByHand(held, s, r)
+	}
+	if err := h.spares(u.ID, held, s, r); err != nil {
+		return err
+	}
+	h.Shut(table.OfUser(u.ID))
+	gone := rules.Change{Revoke: handsSources(held, s, r)}
+	if err := h.ApplyChange(a, u.ID, gone); err != nil {
+		return err
+	}
+	if r == account.Owner && s.Org != "" {
+		if err := h.mournOwner(u); err != nil {
+			return err
+		}
+	}
+	return errors.Join(h.audit("role.withdrawn", *granted(u.ID, s, r)), h.announceMove(u.ID, held, gone))
 }
 
 // mournOwner tells the owners who are left that another is none any more (D-06).
 func (h *hand) mournOwner(gone account.User) error {
-	by := h.by.String()
-	if h.by.Kind == account.ActorUser {
-		u, _, err := h.User(h.by.User)
-		if err != nil {
-			return err
-		}
-		by = u.Email
+	by, err := h.callsItself()
+	if err != nil {
+		return err
 	}
 	return h.writeOwners("owner_removed", map[string]string{"Org": h.Org.Name, "Email": gone.Email, "By": by}, gone.ID)
+}
+
+// mournIfOwner is mournOwner for somebody who held this.
+func (h *hand) mournIfOwner(gone account.User, held []account.Held) error {
+	if !account.HasRole(held, account.Scope{Org: h.Org.ID}, account.Owner) {
+		return nil
+	}
+	return h.mournOwner(gone)
 }
 
 func granted(u account.UserID, s account.Scope, r account.Role) *note {
@@ -167,11 +213,17 @@ func (h *hand) admits(u account.User, held []account.Held, s account.Scope, r ac
 			return err
 		}
 		if others >= max(limits.UsersIndividual, 1) {
-			return account.Errorf(account.Conflict, "%s is an individual org: its one user is its owner.", h.Org.Name).Coded("individual_org").
-				Fix("Convert it to an enterprise org first.")
+			return individualOrg("%s is an individual org: its one user is its owner.", h.Org.Name)
 		}
 	}
 	if service := r.Service(); service != "" && !slices.Contains(h.Org.Services, service) {
+		ended, err := h.l.ended(h.Tx, h.House, service)
+		if err != nil {
+			return err
+		}
+		if ended != nil {
+			return ended
+		}
 		known, _ := h.l.Catalogue().Service(service)
 		return account.Errorf(account.Conflict, "%s (%s) is not enabled on %s.", known.Label, service, h.Org.Name).Coded("service_not_enabled").
 			Fix("Enable %s on the org first.", service)
@@ -197,11 +249,15 @@ func (h *hand) seatForOrgOwner(u account.User, held []account.Held) error {
 	}
 	for _, o := range others {
 		if theirs, proposed := account.EmailDomain(o.Email), account.EmailDomain(u.Email); theirs != proposed {
-			return account.Errorf(account.Invalid, "All owners of an org have addresses of one domain: %s, and not %s.", theirs, proposed).
-				Coded("owner_domain").At("/role").Fix("Propose somebody whose address ends in @%s.", theirs)
+			return ownersOfOneDomain(theirs, proposed)
 		}
 	}
 	return nil
+}
+
+func ownersOfOneDomain(theirs, proposed string) error {
+	return account.Errorf(account.Invalid, "All owners of an org have addresses of one domain: %s, and not %s.", theirs, proposed).
+		Coded("owner_domain").At("/role").Fix("Propose somebody whose address ends in @%s.", theirs)
 }
 
 func (h *hand) seatForAccountOwner(u account.UserID) error {
@@ -218,7 +274,7 @@ func (h *hand) seatForAccountOwner(u account.UserID) error {
 
 // spares keeps an org from losing what it cannot do without.
 func (h *hand) spares(u account.UserID, held []account.Held, s account.Scope, r account.Role) error {
-	after := rules.Change{Revoke: []rules.Sourced{h.byHand(s, r)}}.After(held)
+	after := rules.Change{Revoke: handsSources(held, s, r)}.After(held)
 	if r == account.Owner && !account.HasRole(after, s, r) {
 		all, err := h.Holders(h.Account.ID, s.Org, account.Owner)
 		if err != nil {
@@ -236,20 +292,38 @@ func (h *hand) spares(u account.UserID, held []account.Held, s account.Scope, r 
 	return nil
 }
 
+// byAHand reports whether a person gave it: who granted the role, or who invited.
+func byAHand(o account.Source) bool {
+	return o.Kind == account.SourceManual || o.Kind == account.SourceInvitation
+}
+
 func heldByHand(held []account.Held, s account.Scope, r account.Role) bool {
+	return len(handsSources(held, s, r)) > 0
+}
+
+// handsSources are the reasons for which a role is held that a person gave.
+func handsSources(held []account.Held, s account.Scope, r account.Role) (out []rules.Sourced) {
 	for _, h := range held {
-		if h.Scope == s && h.Role == r {
-			return slices.ContainsFunc(h.Sources, func(o account.Source) bool { return o.Kind == account.SourceManual })
+		if h.Scope != s || h.Role != r {
+			continue
+		}
+		for _, o := range h.Sources {
+			if byAHand(o) {
+				out = append(out, rules.Sourced{Scope: s, Role: r, Source: o})
+			}
 		}
 	}
-	return false
+	return out
 }
 
 func (h *hand) notByHand(held []account.Held, s account.Scope, r account.Role) error {
-	for _, o := range h.l.withOwnersRoles(h.Org, held) {
+	for _, o := range h.l.resolved(h.Org, held) {
 		if o.Scope == s && o.Role == r {
 			if account.HasRole(held, s, r) {
 				return account.Errorf(account.NotFound, "%s is not held by hand but by %s.", r, o.Sources[0].Kind).Fix("Change the rule or group that gives it.")
+			}
+			if o.Sources[0].Kind == account.SourceMember {
+				return account.Errorf(account.NotFound, "%s follows from a place in the account.", r).Fix("Whoever is in the account holds it.")
 			}
 			return account.Errorf(account.NotFound, "%s follows from being an owner.", r).Fix("Withdraw the role of owner.")
 		}

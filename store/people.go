@@ -13,9 +13,10 @@ import (
 
 // A Person is one row of the users list.
 type Person struct {
-	User    account.User
-	Tenancy account.Tenancy
-	Roles   []account.Held // in the account and its org; an owner's include what follows from being one
+	User       account.User
+	Tenancy    account.Tenancy
+	Roles      []account.Held       // in the account and its org; an owner's include what follows from being one
+	Invitation account.InvitationID // of who is only invited, and has no id as a user; otherwise empty
 }
 
 // AddPerson puts a person with a proved address into an account. The operator may (estate file); invitations
@@ -93,7 +94,7 @@ func (l *Ledger) People(ctx context.Context, by account.Actor, a account.Account
 
 func (l *Ledger) person(house table.House, t table.Tenant, held []account.Held) Person {
 	t.Tenancy.Role, t.Tenancy.Sources = accountRole(held)
-	return Person{User: t.User, Tenancy: t.Tenancy, Roles: l.withOwnersRoles(house.Org, held)}
+	return Person{User: t.User, Tenancy: t.Tenancy, Roles: l.resolved(house.Org, held)}
 }
 
 // Person reads one. Owners, user admins and the operator may, and everybody may see themselves.
@@ -157,9 +158,17 @@ func (l *Ledger) May(ctx context.Context, a account.AccountID, u account.UserID,
 			return err
 		}
 		t, held, found, err := l.tenancy(tx, house, u)
-		if err != nil || !found || t.Status != account.TenancyActive {
+		if err != nil || found && t.Status != account.TenancyActive {
 			return err
 		}
+		e, err := l.externalNow(tx, house, u)
+		if err != nil {
+			return err
+		}
+		if !found {
+			held = nil
+		}
+		held = e.and(held)
 		if team != "" {
 			if _, found, err := tx.Team(a, team); err != nil || !found {
 				return err
@@ -268,6 +277,9 @@ func (h *hand) disabled(u account.User) (account.Receipt, error) {
 	if err := h.endAll(&r, false); err != nil {
 		return r, err
 	}
+	if err := h.orphans(u, h.Account.ID); err != nil {
+		return r, err
+	}
 	if err := errors.Join(h.handOut(r), h.announceRemoval(account.WordDeactivated, r)); err != nil {
 		return r, err
 	}
@@ -276,7 +288,7 @@ func (h *hand) disabled(u account.User) (account.Receipt, error) {
 
 // maySetState: a person belongs to the company that owns the domain of their address, whoever else let them in.
 func (l *Ledger) maySetState(tx *table.Tx, by account.Actor, u account.User, now time.Time) error {
-	if by.Kind == account.ActorOperator || by.Kind == account.ActorSystem {
+	if by.AtConsole() || by.Kind == account.ActorSystem {
 		return nil
 	}
 	unseen := account.Errorf(account.NotFound, "No such person.")

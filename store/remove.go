@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ type Removal struct {
 // Remains is a place that a removal did not end.
 type Remains struct {
 	Org      string       // empty: other accounts, which the actor is not told the names of
-	Role     account.Role // in the account
+	Role     account.Role // in the account; empty: they are external to it
 	Sessions int
 	Keys     int
 }
@@ -80,7 +81,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// RemoveFromOrg takes all that somebody holds in the org and its teams, from whatever source, and revokes their keys of it (M-04). Their
+// RemoveFromOrg takes all that somebody holds in the org and its teams, from whatever source, its external groups too, and revokes their keys of it (M-04). Their
 // place in the account stays (M-05). Owners and user admins may, of owners only owners, and the operator; the last owner stays
 // (Conflict with code last_owner).
 func (l *Ledger) RemoveFromOrg(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID) (Removal, error) {
@@ -96,10 +97,14 @@ func (l *Ledger) RemoveFromOrg(ctx context.Context, by account.Actor, a account.
 		if err := h.endInOrg(&r); err != nil {
 			return nil, err
 		}
+		groups, err := h.leaveGroups(user)
+		if err != nil {
+			return nil, err
+		}
 		if out.Active, err = h.remains(user, ""); err != nil {
 			return nil, err
 		}
-		if out.Again, err = h.comesBack(user); err != nil || gone.Empty() && r.Keys == 0 {
+		if out.Again, err = h.comesBack(user); err != nil || gone.Empty() && r.Keys == 0 && groups == 0 {
 			return nil, err
 		}
 		if err := h.ApplyChange(a, u, gone); err != nil {
@@ -108,8 +113,11 @@ func (l *Ledger) RemoveFromOrg(ctx context.Context, by account.Actor, a account.
 		if err := l.announceMove(h.Tx, h.House, by, h.now, u, held, gone); err != nil {
 			return nil, err
 		}
+		if err := h.mournIfOwner(user, held); err != nil {
+			return nil, err
+		}
 		h.handBack(r, &out.Receipt)
-		return &note{Target: string(u), Detail: map[string]any{"roles": len(gone.Revoke), "keys": r.Keys, "receipt": r.ID}}, h.handOut(r)
+		return &note{Target: string(u), Detail: map[string]any{"roles": len(gone.Revoke), "keys": r.Keys, "external_groups": groups, "receipt": r.ID}}, h.handOut(r)
 	})
 	return out, err
 }
@@ -137,6 +145,9 @@ func (l *Ledger) RemoveFromAccount(ctx context.Context, by account.Actor, a acco
 		if err != nil {
 			return nil, err
 		}
+		if _, err := h.leaveGroups(user); err != nil {
+			return nil, err
+		}
 		own, err := h.hasSay(user.Email)
 		if err != nil {
 			return nil, err
@@ -153,7 +164,7 @@ func (l *Ledger) RemoveFromAccount(ctx context.Context, by account.Actor, a acco
 				return nil, err
 			}
 		}
-		if err := h.announceRemoval(account.WordRemoved, r); err != nil {
+		if err := errors.Join(h.announceRemoval(account.WordRemoved, r), h.mournIfOwner(user, held)); err != nil {
 			return nil, err
 		}
 		h.handBack(r, &out.Receipt)
@@ -293,7 +304,7 @@ func (h *hand) endInOrg(r *account.Receipt) error {
 	n, err := h.RevokeKeys(h.Account.ID, r.User, r.Why, h.now)
 	r.Keys = int(n)
 	h.Shut(table.OfUser(r.User))
-	return err
+	return errors.Join(err, h.burnInvitations(*r, false), h.burnGroupInvitations(*r, false))
 }
 
 // handBack gives a verb's caller the receipt, with the times that are known once it is in force everywhere.
@@ -323,7 +334,7 @@ func (h *hand) remains(u account.User, except account.AccountID) ([]Remains, err
 			if err != nil {
 				return nil, err
 			}
-			if role, _ := accountRole(held); role != "" {
+			if role, _ := accountRole(held); role != "" || c.Sessions+c.Keys > 0 { // without a role: as an external user
 				out = append(out, Remains{c.Org, role, c.Sessions, c.Keys})
 			}
 		case own:

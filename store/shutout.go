@@ -68,6 +68,15 @@ func (h *hand) shutOut(r removal) (account.Receipt, error) {
 	if err := errors.Join(h.announceRemoval(account.WordDeactivated, out), h.announceElsewhere(out)); err != nil {
 		return out, err
 	}
+	if out.Suspended || out.Disabled {
+		in := a
+		if out.Disabled {
+			in = ""
+		}
+		if err := h.orphans(user, in); err != nil {
+			return out, err
+		}
+	}
 	return out, h.audit("user.deactivated", note{Target: string(r.User), Reason: r.Why, Detail: map[string]any{
 		"sessions": out.Sessions, "keys": out.Keys, "disabled": out.Disabled, "receipt": out.ID}})
 }
@@ -94,7 +103,7 @@ func (h *hand) endAll(r *account.Receipt, everywhere bool) error {
 	}
 	r.Sessions, r.Keys = int(sessions), int(keys)
 	h.Shut(table.OfUser(r.User))
-	return nil
+	return errors.Join(h.burnInvitations(*r, everywhere), h.burnGroupInvitations(*r, everywhere))
 }
 
 // letIn undoes what shutOut did under a seal, and nothing that anybody else did. It is false when there was nothing to undo. What ended
