@@ -25,10 +25,11 @@ const (
 // operator reads the cause in the log.
 type Error struct {
 	Kind    ErrorKind
-	Code    string // stable machine word for a particular case, for instance "individual_org"; may be empty
-	Message string // a sentence that says what was expected
-	Help    string // a sentence that says how to mend it; may be empty
-	Pointer string // JSON pointer to the offending field; may be empty
+	Code    string   // stable machine word for a particular case, for instance "individual_org"; may be empty
+	Message string   // a sentence that says what was expected
+	Help    string   // a sentence that says how to mend it; may be empty
+	Pointer string   // JSON pointer to the offending field; may be empty
+	Missing []string // what would have helped, for programs: "role:owner", "subscription:registry"; may be empty
 	cause   error
 }
 
@@ -48,6 +49,9 @@ func (e *Error) At(pointer string) *Error { e.Pointer = pointer; return e }
 
 // Coded sets the stable machine word.
 func (e *Error) Coded(code string) *Error { e.Code = code; return e }
+
+// Lacks names what is missing, for programs: a role, a scope, an entity, a subscription (N-50).
+func (e *Error) Lacks(what ...string) *Error { e.Missing = what; return e }
 
 // Because keeps the cause for the log; people never see it.
 func (e *Error) Because(err error) *Error { e.cause = err; return e }

@@ -20,6 +20,7 @@ const (
 	Directory Kind = "dbc_" // lets an identity provider push people through one connection
 	Push      Kind = "dbe_" // lets a transmitter push security events into one stream
 	Receive   Kind = "dbr_" // lets a receiver manage and read a stream of our security events
+	Operator  Kind = "dbo_" // lets a program do the operator's work, and manage nobody's users
 )
 
 const (
@@ -55,7 +56,7 @@ func Parse(s string) (k Kind, ok bool) {
 	body, check := s[:len(s)-checksum], s[len(s)-checksum:]
 	k = Kind(s[:len(Personal)])
 	switch k {
-	case Personal, Service, Legacy, Directory, Push, Receive:
+	case Personal, Service, Legacy, Directory, Push, Receive, Operator:
 		return k, sum(body) == check
 	}
 	return "", false

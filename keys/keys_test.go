@@ -10,9 +10,9 @@ import (
 // THREAT KEY-1
 // REQ N-49
 func TestAMintedKeyIsOfItsKindAndAMistypedOneIsNoKey(t *testing.T) {
-	spelling := regexp.MustCompile(`^db[pslcer]_[0-9A-Za-z]{38}$`)
+	spelling := regexp.MustCompile(`^db[pslcero]_[0-9A-Za-z]{38}$`)
 	seen := map[string]bool{}
-	for _, k := range []Kind{Personal, Service, Legacy, Directory, Push, Receive} {
+	for _, k := range []Kind{Personal, Service, Legacy, Directory, Push, Receive, Operator} {
 		for range 50 {
 			s := Mint(k, rand.Reader)
 			if !spelling.MatchString(s) || seen[s] {

@@ -76,7 +76,7 @@ var errDryRun = errors.New("store: dry run")
 // a person would use, and leaves that verb's audit line; connections go live without a login test, since the operator vouches for
 // them. The map holds generated secrets by name, shown this once. Only the operator may.
 func (l *Ledger) Apply(ctx context.Context, by account.Actor, e estate.Estate, o ApplyOptions) (Diff, map[string]account.Secret, error) {
-	if by.Kind != account.ActorOperator && by.Kind != account.ActorSystem {
+	if !by.AtConsole() && by.Kind != account.ActorSystem {
 		return Diff{}, nil, account.Errorf(account.Forbidden, "Only the operator of this installation applies estate files.")
 	}
 	if left := e.Unresolved(); len(left) > 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/audit"
@@ -18,7 +19,7 @@ import (
 func (l *Ledger) Audit(ctx context.Context, by account.Actor, a account.AccountID, before account.AuditID, n int) (out []account.AuditLine, err error) {
 	n = min(max(n, 1), 1000)
 	if a == "" {
-		if by.Kind != account.ActorOperator {
+		if !by.AtConsole() {
 			return nil, noAccount()
 		}
 		err = l.db.Read(ctx, func(tx *table.Tx) error { out, err = tx.Audit("", before, n); return err })
@@ -26,6 +27,34 @@ func (l *Ledger) Audit(ctx context.Context, by account.Actor, a account.AccountI
 	}
 	err = l.look(ctx, by, a, userAdmins, func(h *hand) error { out, err = h.Tx.Audit(a, before, n); return err })
 	return out, err
+}
+
+// An AuditQuery picks lines of an audit log; empty fields pick all.
+type AuditQuery struct {
+	Actor   string // as a line has it: "user:usr_…", "operator"
+	Verb    string // or how it begins: "key."
+	Target  string
+	Outcome string // done or refused
+	Request string // id of a request
+	From    time.Time
+	Until   time.Time // before then
+}
+
+// AuditPage is Audit with a query and a cursor: next is where to go on, and empty at the end of the log. A page may hold fewer lines than asked
+// for, or none, and be followed by others: one call looks through 20,000 lines.
+func (l *Ledger) AuditPage(ctx context.Context, by account.Actor, a account.AccountID, q AuditQuery, before account.AuditID, n int) (out []account.AuditLine, next account.AuditID, err error) {
+	f := table.AuditFilter{Actor: q.Actor, Verb: q.Verb, Target: q.Target, Outcome: q.Outcome, Request: q.Request}
+	if !q.From.IsZero() {
+		f.From = account.NewID[account.AuditID](q.From, zeros{})
+	}
+	if !q.Until.IsZero() {
+		f.Until = account.NewID[account.AuditID](q.Until, zeros{})
+	}
+	err = l.look(ctx, by, a, userAdmins, func(h *hand) error {
+		out, next, err = h.Tx.AuditPage(a, f, before, min(max(n, 1), 1000))
+		return err
+	})
+	return out, next, err
 }
 
 const (

@@ -16,7 +16,7 @@ type hand struct {
 	l      *Ledger
 	by     account.Actor
 	now    time.Time
-	master bool           // the operator or a job of the house
+	master bool           // the operator at the console, or a job of the house
 	held   []account.Held // by ActorUser, with what follows from it (L-15)
 }
 
@@ -66,7 +66,7 @@ func (l *Ledger) change(ctx context.Context, by account.Actor, a account.Account
 
 // look is change for verbs that only read.
 func (l *Ledger) look(ctx context.Context, by account.Actor, a account.AccountID, may need, do func(*hand) error) error {
-	return l.db.Read(ctx, func(tx *table.Tx) error {
+	err := l.db.Read(ctx, func(tx *table.Tx) error {
 		house, found, err := tx.House(a)
 		if err != nil {
 			return err
@@ -80,6 +80,10 @@ func (l *Ledger) look(ctx context.Context, by account.Actor, a account.AccountID
 		}
 		return do(h)
 	})
+	if by.Token != "" && account.KindOf(err) == account.Forbidden {
+		l.recordRefused(ctx, by, a, "account.looked_into", l.now()) // whose it is sees what an operator's token tries
+	}
+	return err
 }
 
 // hand finds out what by holds. An account that does not exist and one that is not the actor's business
@@ -90,7 +94,7 @@ func (l *Ledger) hand(tx *table.Tx, by account.Actor, house table.House, found b
 	case !found:
 		return nil, noAccount()
 	case by.Kind == account.ActorOperator, by.Kind == account.ActorSystem:
-		h.master = true
+		h.master = by.Token == ""
 		return h, nil
 	case by.Kind != account.ActorUser, by.Account != "" && by.Account != house.Account.ID:
 		return nil, noAccount()
@@ -207,7 +211,7 @@ func owners(h *hand) error {
 	if h.master || h.holds(account.Owner) {
 		return nil
 	}
-	return account.Errorf(account.Forbidden, "Only an owner of %s may do this.", h.Org.Name).Fix("Ask one of its owners.")
+	return account.Errorf(account.Forbidden, "Only an owner of %s may do this.", h.Org.Name).Fix("Ask one of its owners.").Lacks("role:" + string(account.Owner))
 }
 
 // userAdmins lets org owners, org user admins and the operator (D-07, L-03).
@@ -215,16 +219,33 @@ func userAdmins(h *hand) error {
 	if h.master || h.holds(account.Owner) || h.holds(account.UserAdmin) {
 		return nil
 	}
-	return account.Errorf(account.Forbidden, "Only an owner or a user admin of %s may do this.", h.Org.Name).Fix("Ask one of its owners.")
+	return account.Errorf(account.Forbidden, "Only an owner or a user admin of %s may do this.", h.Org.Name).Fix("Ask one of its owners.").
+		Lacks("role:" + string(account.UserAdmin))
 }
 
-// members lets everybody who has a place in the account.
-func members(*hand) error { return nil }
+// members lets everybody who has a place in the account, and the operator.
+func members(h *hand) error {
+	if h.by.Token != "" {
+		return account.Errorf(account.Forbidden, "Only the people of %s may do this.", h.Org.Name).Fix("Ask one of its owners: the operator has no right to manage its users.")
+	}
+	return nil
+}
 
-// operator lets nobody but whoever runs this installation, and its jobs.
+// anyone lets everybody who has a place in the account, and the operator by a token too.
+func anyone(*hand) error { return nil }
+
+// operator lets nobody but whoever runs this installation, at its console, and its jobs.
 func operator(h *hand) error {
 	if h.master {
 		return nil
 	}
 	return account.Errorf(account.Forbidden, "Only the operator of this installation may do this.").Fix("Ask the operator.")
+}
+
+// operators lets whoever runs this installation by a token too: for what is not the customer's own, as their users are.
+func operators(h *hand) error {
+	if h.by.Kind == account.ActorOperator {
+		return nil
+	}
+	return operator(h)
 }

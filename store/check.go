@@ -21,7 +21,7 @@ const faultsOfAKind = 20
 // Check looks in one snapshot whether all that belongs together is there together: whoever is shut out has no credential, roles have
 // holders, members are resources, and so on. It changes nothing and may run beside a working daemon. Only the operator may.
 func (l *Ledger) Check(ctx context.Context, by account.Actor) (Checked, error) {
-	if by.Kind != account.ActorOperator {
+	if !by.AtConsole() {
 		return Checked{}, account.Errorf(account.Forbidden, "Only the operator of this installation may do this.")
 	}
 	out := Checked{Invariants: len(table.Invariants)}

@@ -186,7 +186,11 @@ func (l *Ledger) purge(ctx context.Context) error {
 				return err
 			}
 			letters, err := tx.PurgeLetters(now.Add(-letterAge), purgeBatch)
-			gone = max(gone, requests, shut, sets, letters)
+			if err != nil {
+				return err
+			}
+			calls, err := tx.PurgeCalls(now.Add(-callAge), purgeBatch)
+			gone = max(gone, requests, shut, sets, letters, calls)
 			return err
 		})
 		if err != nil || gone < purgeBatch {

@@ -64,6 +64,7 @@ func recall[V any](l *Ledger, m *memos[V], d digested) (*memo[V], bool) {
 // learn asks the database and remembers the answer. read gives what it hangs on as well.
 func learn[V any](ctx context.Context, l *Ledger, m *memos[V], d digested, read func(*table.Tx) (V, []table.Target, error)) (*memo[V], error) {
 	e := &memo[V]{since: l.db.Marks().Generation(), read: time.Now()}
+	kept := false // what a transaction is about to write may never be committed
 	bounded, cancel := context.WithTimeout(ctx, askAtMost)
 	defer cancel()
 	err := l.db.Read(bounded, func(tx *table.Tx) error {
@@ -71,6 +72,7 @@ func learn[V any](ctx context.Context, l *Ledger, m *memos[V], d digested, read 
 		if err != nil {
 			return err
 		}
+		kept = tx.Committed()
 		e.value, e.marks = v, make([]table.Mark, len(on))
 		for i, t := range on {
 			e.marks[i] = table.MarkOf(t)
@@ -78,8 +80,10 @@ func learn[V any](ctx context.Context, l *Ledger, m *memos[V], d digested, read 
 		return nil
 	})
 	switch {
-	case err == nil:
+	case err == nil && kept:
 		m.shelf(d).Add(d, e)
+		return e, nil
+	case err == nil:
 		return e, nil
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 		return nil, account.Errorf(account.Unavailable, "The database does not answer.").Fix("Try again in a moment.").Because(err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
@@ -12,7 +13,7 @@ const resealBatch = 200
 // Reseal seals everything anew under the primary key, in batches, resumable: what is under it already is left alone. It returns how
 // many rows it rewrote. Only the operator may. Afterwards the keyring can Forget its old keys.
 func (l *Ledger) Reseal(ctx context.Context, by account.Actor) (int, error) {
-	if by.Kind != account.ActorOperator && by.Kind != account.ActorSystem {
+	if !by.AtConsole() && by.Kind != account.ActorSystem {
 		return 0, account.Errorf(account.Forbidden, "Only the operator of this installation may do this.")
 	}
 	total, err := l.resealAll(ctx)
@@ -80,7 +81,18 @@ func (l *Ledger) resealAll(ctx context.Context) (int, error) {
 		r.Sealed = sealed
 		return r.ID, true, tx.ResealLetter(r)
 	})
-	return secrets + flows + sessions + letters, err
+	if err != nil {
+		return secrets + flows + sessions + letters, err
+	}
+	calls, err := inBatches(ctx, l, (*table.Tx).CallsAfter, func(tx *table.Tx, r table.Call) (table.Call, bool, error) {
+		sealed, err := l.again(r.Sealed, r.Caller, hex.EncodeToString(r.Key), callAnswered)
+		if err != nil || sealed == nil {
+			return r, false, err
+		}
+		r.Sealed = sealed
+		return r, true, tx.ResealCall(r)
+	})
+	return secrets + flows + sessions + letters + calls, err
 }
 
 // inBatches goes through rows in the order of their keys, a transaction per batch, and says how many were rewritten. each gives a

@@ -25,7 +25,7 @@ const (
 // InviteFirstOwner makes the token of the link by which the first account gets its owner. It works once, for 24
 // hours; a later one replaces it. Only the operator may.
 func (l *Ledger) InviteFirstOwner(ctx context.Context, by account.Actor) (account.Secret, error) {
-	if by.Kind != account.ActorOperator {
+	if !by.AtConsole() {
 		return account.Secret{}, account.Errorf(account.Forbidden, "Only the operator of this installation may do this.")
 	}
 	token, now := l.random(32), l.now()

@@ -27,7 +27,8 @@ type Problem struct {
 	Detail    string         `json:"detail,omitempty"`
 	Code      string         `json:"code"` // stable machine word; the kind of error when there is no finer one
 	Help      string         `json:"help,omitempty"`
-	Errors    []ProblemField `json:"errors,omitempty"` // per field, when fields are at fault
+	Errors    []ProblemField `json:"errors,omitempty"`  // per field, when fields are at fault
+	Missing   []string       `json:"missing,omitempty"` // what would have helped: "role:owner"
 	RequestID string         `json:"request_id,omitempty"`
 }
 
@@ -43,6 +44,7 @@ type answerOf struct {
 	status                    int
 	code, title, detail, help string
 	fields                    []ProblemField
+	missing                   []string
 }
 
 // kinds says what each kind of error is in HTTP.
@@ -97,7 +99,7 @@ func translate(err error) answerOf {
 		if !ok {
 			break
 		}
-		a := answerOf{status: k.status, code: cmp.Or(known.Code, string(known.Kind)), title: k.title, detail: known.Message, help: known.Help}
+		a := answerOf{status: k.status, code: cmp.Or(known.Code, string(known.Kind)), title: k.title, detail: known.Message, help: known.Help, missing: known.Missing}
 		a.fields = fields(err, nil)
 		if known.Kind == account.Invalid && len(a.fields) > 0 {
 			a.status = http.StatusUnprocessableEntity
@@ -158,7 +160,7 @@ func answer(w http.ResponseWriter, r *http.Request, a answerOf) {
 
 func (a answerOf) problem(id string) Problem {
 	return Problem{Type: "urn:drawbridge:problem:" + a.code, Title: a.title, Status: a.status, Detail: a.detail, Code: a.code,
-		Help: a.help, Errors: a.fields, RequestID: id}
+		Help: a.help, Errors: a.fields, Missing: a.missing, RequestID: id}
 }
 
 // ProblemOf is what Fail would answer a machine with, for rooms that write their own answers. The cause

@@ -22,6 +22,10 @@ func (tx *Tx) InsertAudit(l account.AuditLine, at time.Time) error {
 		INSERT INTO audit (account_id, id, at, actor, verb, target, outcome, reason, connection_id, ip, request, detail)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		l.Account, l.ID, micros(at), l.Actor, l.Verb, l.Target, l.Outcome, l.Reason, l.Connection, l.IP, l.Request, detail)
+	if err == nil && tx.heard {
+		l.At = instant(micros(at)).Format(time.RFC3339Nano)
+		tx.audited = append(tx.audited, l)
+	}
 	return err
 }
 
@@ -33,6 +37,41 @@ func (tx *Tx) Audit(a account.AccountID, before account.AuditID, n int) ([]accou
 	return list(tx, scanAudit(a), `
 		SELECT `+auditColumns+`
 		  FROM audit WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, a, before, n)
+}
+
+// An AuditFilter picks lines of an audit log; empty fields pick all.
+type AuditFilter struct {
+	Actor, Verb, Target, Outcome, Request string // the verb by its beginning
+	From, Until                           account.AuditID
+}
+
+// auditLooked is how many lines one look goes through for those that are asked for.
+const auditLooked = 20_000
+
+// AuditPage lists an account's lines that f picks, newest first, from before one ("" from the newest), at most n. It goes through the newest
+// 20,000 of them and no further: next is where to go on, empty at the end of the log.
+func (tx *Tx) AuditPage(a account.AccountID, f AuditFilter, before account.AuditID, n int) (lines []account.AuditLine, next account.AuditID, err error) {
+	if before == "" {
+		before = "b" // behind every id, all of which begin with aud_
+	}
+	if f.Until != "" {
+		before = min(before, f.Until)
+	}
+	const looked = ` FROM audit WHERE account_id = $1 AND id < $2 AND id >= $3 ORDER BY id DESC LIMIT `
+	lines, err = list(tx, scanAudit(a), `
+		SELECT `+auditColumns+` FROM (SELECT *`+looked+`20000) AS looked
+		 WHERE ($4 = '' OR actor = $4) AND ($5 = '' OR substr(verb, 1, length($5)) = $5) AND ($6 = '' OR target = $6)
+		   AND ($7 = '' OR outcome = $7) AND ($8 = '' OR request = $8)
+		 ORDER BY id DESC LIMIT $9`, a, before, f.From, f.Actor, f.Verb, f.Target, f.Outcome, f.Request, n)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(lines) == n {
+		return lines, lines[n-1].ID, nil
+	}
+	next, _, err = one(tx, func(s scanner) (id account.AuditID, err error) { return id, s.Scan(&id) }, `
+		SELECT id`+looked+`1 OFFSET $4`, a, before, f.From, auditLooked-1)
+	return lines, next, err
 }
 
 const auditColumns = `id, at, actor, verb, target, outcome, reason, connection_id, ip, request, detail`

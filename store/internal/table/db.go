@@ -43,8 +43,10 @@ type DB struct {
 	writer  *writer // SQLite only
 	reads   *prepared
 	readers *semaphore.Weighted
-	within  *Tx  // see Within
-	steps   bool // see Rehearse
+	within  *Tx          // see Within
+	steps   bool         // see Rehearse
+	outer   *DB          // whose transaction this is, see Together
+	over    *atomic.Bool // the transaction has ended
 	now     func() time.Time
 	marks   *Marks
 	url     string
@@ -189,6 +191,8 @@ type Tx struct {
 	gained   []Target
 	rev      int64 // in the revocation log; 0: nothing was shut
 	settled  []func(committed, everywhere time.Time)
+	audited  []account.AuditLine // what was written to the audit log, in a transaction of Together
+	heard    bool                // whether audited is kept
 	// stmt gives a prepared statement, nil where the driver keeps its own.
 	stmt func(query string) (*sql.Stmt, error)
 }
@@ -207,6 +211,7 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // more than once (see again), so it must not touch anything but tx. When do has shut something, Write answers once that is in force in
 // every process.
 func (db *DB) Write(ctx context.Context, do func(*Tx) error) error {
+	db = db.joined(ctx)
 	if db.within != nil && db.steps {
 		return db.within.step(do)
 	}
@@ -268,6 +273,7 @@ func again(err error) bool {
 
 // Read runs do on one consistent snapshot.
 func (db *DB) Read(ctx context.Context, do func(*Tx) error) error {
+	db = db.joined(ctx)
 	if db.within != nil {
 		return do(db.within)
 	}
@@ -286,6 +292,7 @@ func (db *DB) Read(ctx context.Context, do func(*Tx) error) error {
 // Look is Read for one statement, which sees one snapshot by itself: PostgreSQL is asked once and not three times. do
 // runs one statement; a second one is an error.
 func (db *DB) Look(ctx context.Context, do func(*Tx) error) error {
+	db = db.joined(ctx)
 	if db.within != nil {
 		return do(db.within)
 	}
