@@ -11,6 +11,7 @@ type Actor struct {
 	User       UserID          // ActorUser
 	Account    AccountID       // ActorUser: the account that their session works in; it acts in no other. Empty: no session
 	Key        KeyID           // ActorUser: the key that spoke for them; empty: a session
+	BreakGlass bool            // ActorUser: their session is one of emergency access, which changes little and is audited as such (I-06)
 	Connection ConnectionID    // ActorConnection
 	Stream     StreamID        // ActorStream
 	Issuer     string          // ActorStream: whose events the stream carries; what they cause is not announced back to it

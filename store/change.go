@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -37,6 +38,9 @@ type need func(*hand) error
 func (l *Ledger) change(ctx context.Context, by account.Actor, a account.AccountID, verb string, may need, do func(*hand) (*note, error)) error {
 	now := l.now()
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
+		if err := inEmergency(by, verb); err != nil {
+			return err
+		}
 		house, found, err := tx.LockHouse(a)
 		if err != nil {
 			return err
@@ -186,6 +190,13 @@ func (l *Ledger) audit(tx *table.Tx, by account.Actor, a account.AccountID, verb
 }
 
 func (l *Ledger) line(by account.Actor, a account.AccountID, verb string, n note, now time.Time) account.AuditLine {
+	if by.BreakGlass {
+		n.Detail = maps.Clone(n.Detail)
+		if n.Detail == nil {
+			n.Detail = map[string]any{}
+		}
+		n.Detail["break_glass"] = true
+	}
 	return account.AuditLine{
 		ID: account.NewID[account.AuditID](now, l.opt.Random), Account: a, Actor: by.String(), Verb: verb,
 		Target: n.Target, Outcome: "done", Reason: n.Reason, Connection: by.Connection, IP: by.IP, Request: by.Request, Detail: n.Detail,

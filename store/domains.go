@@ -177,22 +177,28 @@ func (l *Ledger) TieDomain(ctx context.Context, by account.Actor, id account.Dom
 }
 
 // CutOver sends the domain's people to its connection (K-21); before that, and after it is taken back, the native way works
-// (K-19). It needs a domain that counts (K-08) and a tied connection that is enabled and live. Owners and the operator may.
+// (K-19). It needs a domain that counts (K-08), a tied connection that is enabled and live, and a recovery e-mail or a waiver (I-07). Owners and the operator may.
 func (l *Ledger) CutOver(ctx context.Context, by account.Actor, id account.DomainID, on bool) error {
 	_, err := l.changeDomain(ctx, by, id, "domain.cut_over", owners, func(h *hand, d *table.Domain) (*note, error) {
 		if d.CutOver == on {
 			return nil, nil
 		}
+		n := &note{Target: string(id), Detail: map[string]any{"domain": d.Name, "on": on}}
 		if on {
 			if err := readyForCutOver(h, d); err != nil {
 				return nil, err
 			}
+			way, err := h.recoverable()
+			if err != nil {
+				return nil, err
+			}
+			n.Detail["recovery"] = way
 		}
 		d.CutOver = on
 		if err := h.endNative(d); err != nil {
 			return nil, err
 		}
-		return &note{Target: string(id), Detail: map[string]any{"domain": d.Name, "on": on}}, h.PutDomain(*d)
+		return n, h.PutDomain(*d)
 	})
 	return err
 }

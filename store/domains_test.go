@@ -145,6 +145,9 @@ func TestOnlyACutOverSendsPeopleToTheProvider(t *testing.T) {
 		finds("bob@eu.acme.example", false, false)
 		finds("bob@nobody.example", false, false)
 		h.signedIn(h.login(c, "bob", "bob@acme.example")) // and so does the connection's own address
+		h.refuses(h.CutOver(h.ctx(), ana, d.ID, true), account.Conflict, "recovery_needed")
+		_, err = h.WaiveRecovery(h.ctx(), ana, h.acme.ID, "The operator lets us in.")
+		h.ok(err)
 		h.ok(h.CutOver(h.ctx(), ana, d.ID, true))
 		finds("bob@acme.example", true, true)
 		h.signedIn(h.login(c, "bob", "bob@acme.example"))

@@ -24,6 +24,9 @@ func (l *Ledger) personally(ctx context.Context, by account.Actor, verb string, 
 	if by.Key != "" {
 		return account.Errorf(account.Forbidden, "A key does nothing outside of its org.").Coded("session_needed").Fix("Sign in with a browser, and do it there.")
 	}
+	if err := inEmergency(by, verb); err != nil {
+		return err
+	}
 	now := l.now()
 	return l.db.Write(ctx, func(tx *table.Tx) error {
 		s, err := l.self(tx, by, now)

@@ -341,7 +341,7 @@ const atOnce = 1000
 // ActivateRules makes the drafts active and applies them to everybody whose groups are known (L-11, L-17); it answers with the
 // plan that it followed. Refused with Conflict: a loss of roles for a larger share of people than the limit rules_loss_share
 // allows, unless confirmed (code loss_needs_confirmation); a rule for a connection that has never sent a group claim (code
-// groups_never_seen, T-05); another change of rules between plan and activation (code rules_changed). Up to 1,000 people are
+// groups_never_seen, T-05); neither a recovery e-mail nor a waiver (code recovery_needed, I-07); another change of rules between plan and activation (code rules_changed). Up to 1,000 people are
 // moved in the one transaction. For more, the rules are active at once and people follow in batches; when ctx ends before the last
 // one, ResumeActivations goes on. Activating what is active already changes nothing. Owners, user admins and the operator may.
 func (l *Ledger) ActivateRules(ctx context.Context, by account.Actor, a account.AccountID, confirmed bool) (rules.Plan, error) {
@@ -436,6 +436,10 @@ func (h *hand) activatePlanned(p planned, o activation, large bool) (*note, erro
 	if len(waiting) == 0 && !moves {
 		return nil, nil
 	}
+	way, err := h.recoverable()
+	if err != nil {
+		return nil, err
+	}
 	if err := h.guard(p, o); err != nil {
 		return nil, err
 	}
@@ -455,7 +459,7 @@ func (h *hand) activatePlanned(p planned, o activation, large bool) (*note, erro
 	}
 	c := p.Counts
 	return &note{Target: string(h.Account.ID), Detail: map[string]any{"revision": set.Revision, "people": c.All, "gained": c.Gained, "lost": c.Lost,
-		"unchanged": c.Unchanged, "unknown": c.Unknown, "owners": c.Owners, "confirmed": o.confirmed,
+		"unchanged": c.Unchanged, "unknown": c.Unknown, "owners": c.Owners, "confirmed": o.confirmed, "recovery": way,
 		"new": waiting[rules.Draft], "changed": waiting[rules.Changed], "removed": waiting[rules.Removed]}}, nil
 }
 

@@ -97,6 +97,8 @@ func TestNoOperationServesSomebodyElse(t *testing.T) {
 			"change-feed": {body: map[string]string{"name": "changed"}}, "remove-feed": {}, "rotate-feed-secret": {}, "list-deliveries": {}, "replay-deliveries": {body: map[string]string{}},
 			"get-breaker": {}, "set-breaker": {body: api.BreakerSettings{Share: 1, Within: 1}}, "resume-removals": {body: api.Allowance{}},
 			"list-rules": {}, "create-rule": {body: def}, "save-rule": {body: def}, "delete-rule": {}, "plan-rules": {}, "activate-rules": {body: map[string]string{}},
+			"get-recovery": {}, "set-recovery": {body: map[string]string{"email": "theirs@elsewhere.example"}}, "remove-recovery": {}, "rehearse-recovery": {},
+			"waive-recovery": {body: map[string]string{"reason": "theirs to waive"}}, "retract-recovery-waiver": {}, "set-owner-address": {body: map[string]string{"email": "theirs@elsewhere.example"}},
 			"list-connections": {}, "promote-connection": {}, "restore-connection": {body: map[string]int{"revision": 1}},
 			"start-login-test": {body: map[string]string{}}, "get-login-test": {},
 			"list-domains": {}, "claim-domain": {body: map[string]string{"name": "claimed.example"}}, "list-groups": {},
@@ -189,6 +191,8 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"GET /saml/{connection}/metadata": {}, "POST /saml/{connection}/acs": {}, "GET /saml/{connection}/slo": {}, "POST /saml/{connection}/slo": {},
 			"GET /oidc/{connection}/initiate": {}, "POST /oidc/{connection}/initiate": {}, "GET /oidc/{connection}/callback": {},
 			"POST /oidc/{connection}/callback": {}, "POST /oidc/{connection}/backchannel-logout": {},
+			"GET /recover": {}, "POST /recover": {form: url.Values{"account": {"nobody"}}}, "GET /recovery/{token}": {}, "POST /recovery/{token}": {},
+			"GET /account/recovery": {nobody: 401, stranger: 200, member: 403}, "POST /account/recovery": {nobody: 401, stranger: 400, member: 403, form: url.Values{"do": {"nothing"}}},
 			"GET /login-test/start/{connection}/{ticket}": {}, "GET /setup/{token}": {}, "POST /setup/{token}": {}, "/api/v1/": {},
 			"POST /scim/{connection}/oauth/token": {}, // a client of the connection, and no browser: TestAProviderFetchesItsTokens
 			"/scim/{connection}/v2/{rest...}":     {}, // a token of the connection, and no browser: TestTwoTenantsNeverSeeEachOther

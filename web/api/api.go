@@ -64,6 +64,7 @@ func Handler(o Options) http.Handler {
 	a.scim(h)
 	a.streams(h)
 	a.feeds(h)
+	a.recovery(h)
 	return web.Mux(mux)
 }
 
@@ -82,6 +83,8 @@ type visitor struct {
 	account account.AccountID // Nowhere when their session works in none
 	key     account.KeyID     // that spoke for them; empty: a browser session
 	since   time.Time         // when they last proved who they are; zero with a key
+
+	emergency bool // their session is one of emergency access
 }
 
 type visitorKey struct{}
@@ -116,13 +119,13 @@ func (a *API) visitor(r *http.Request) (visitor, error) {
 		return visitor{user: k.User.ID, account: k.Account.ID, key: k.Key.ID}, nil
 	}
 	p, err := session.FromRequest(a.opt.Ledger, r)
-	return visitor{user: p.User.ID, account: account.WorkingIn(p.Account.ID), since: p.Session.ProvedAt()}, err
+	return visitor{user: p.User.ID, account: account.WorkingIn(p.Account.ID), since: p.Session.ProvedAt(), emergency: p.Session.Method == account.ByRecovery}, err
 }
 
 // caller is who makes the request, as verbs want it.
 func caller(ctx context.Context) account.Actor {
 	v, _ := ctx.Value(visitorKey{}).(visitor)
-	return request.As(ctx, account.Actor{Kind: account.ActorUser, User: v.user, Account: v.account, Key: v.key})
+	return request.As(ctx, account.Actor{Kind: account.ActorUser, User: v.user, Account: v.account, Key: v.key, BreakGlass: v.emergency})
 }
 
 // freshness is how long ago the sign-in of somebody may be who makes a credential (KEY-5).

@@ -132,12 +132,16 @@ func see(w http.ResponseWriter, r *http.Request, to string) error {
 
 // actor is the signed-in person as the one who makes something happen.
 func actor(r *http.Request, p account.Presence) account.Actor {
-	return request.As(r.Context(), account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: account.WorkingIn(p.Account.ID)})
+	return request.As(r.Context(), account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: account.WorkingIn(p.Account.ID), BreakGlass: p.Session.Method == account.ByRecovery})
 }
 
 // who is the top bar.
 func who(r *http.Request, p account.Presence) page.Who {
-	return page.Who{Email: p.User.Email, Name: p.User.Name, Org: org(p.Org).Called(), Token: session.FormToken(session.Token(r))}
+	top := page.Who{Email: p.User.Email, Name: p.User.Name, Org: org(p.Org).Called(), Token: session.FormToken(session.Token(r))}
+	if p.Session.Method == account.ByRecovery {
+		top.BreakGlass = p.Session.ExpiresAt
+	}
+	return top
 }
 
 func org(o account.Org) page.Org { return page.Org{Name: o.Name, Title: o.Title, Type: o.Type} }

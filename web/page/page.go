@@ -39,6 +39,8 @@ type Who struct {
 	Name  string // may be empty
 	Org   string // title or name of the org they work in; may be empty
 	Token string // the session's form token, sent back by every form of the page
+
+	BreakGlass time.Time // until when emergency access lasts, said on every page; zero: it is a session like others (I-06)
 }
 
 // Called is the name when there is one, otherwise the address.
@@ -87,6 +89,7 @@ var drawings = func() map[reflect.Type]drawing {
 var all = []Page{
 	SignIn{}, Continue{}, AutoPost{}, Refused{}, AlreadyUsed{}, SignedOut{},
 	Setup{}, Home{}, Choose{}, NoAccess{}, NoAccount{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
+	Recover{}, RecoveryLink{}, Recovery{},
 }
 
 func parse(name string) (*template.Template, error) {

@@ -97,6 +97,12 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "GET /login-test/start/{connection}/{ticket}", Throttle: slow, Handler: d.OpenTest},
 		{Pattern: "GET /login-test/{diagnosis}", Handler: c.LoginTestResult},
 		{Pattern: "POST /login-test/{diagnosis}/confirm", Limit: small, Handler: c.ConfirmLoginTest},
+		{Pattern: "GET /recover", Handler: c.RecoverPage},
+		{Pattern: "POST /recover", Limit: small, Throttle: slow, Handler: c.Recover},
+		{Pattern: "GET /recovery/{token}", Throttle: slow, Handler: c.RecoveryLink},
+		{Pattern: "POST /recovery/{token}", Limit: small, Throttle: slow, Handler: c.UseRecoveryLink},
+		{Pattern: "GET /account/recovery", Handler: c.Recovery},
+		{Pattern: "POST /account/recovery", Limit: small, Handler: c.SetRecovery},
 		{Pattern: "GET /setup/{token}", Throttle: slow, Handler: c.Setup},
 		{Pattern: "POST /setup/{token}", Limit: small, Throttle: slow, Handler: c.BecomeFirstOwner},
 
