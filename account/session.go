@@ -57,6 +57,11 @@ type Presence struct {
 	Connection Connection        // without settings
 	Tenancies  []Place           // all active ones of the person, for the chooser
 	Groups     GroupSet          // last seen at this connection
+
+	// External is a session that works in Account without a place in it: Tenancy is empty, and Roles are what ExternalGroups give (F-01, F-07).
+	External       bool
+	ExternalGroups []ExternalGroup // of Account, that the person is in; of tenants too
+	ExternalIn     []Place         // accounts that the person may work in as external, for the chooser's own section (F-27); without a role
 }
 
 // A Place is one account a person can work in.

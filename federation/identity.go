@@ -21,6 +21,16 @@ type Identity struct {
 	LoginTime  time.Time          `json:"login_time"`
 	Expires    time.Time          `json:"expires"`
 	Groups     IdentityGroups     `json:"groups"`
+
+	// External users work in the org through its external groups alone: they have no place in the account, and no more than Roles.
+	External       bool            `json:"external,omitempty"`
+	ExternalGroups []IdentityGroup `json:"external_groups,omitempty"`
+}
+
+// An IdentityGroup is an external user group of the org.
+type IdentityGroup struct {
+	ID   account.GroupID `json:"id"`
+	Name string          `json:"name"`
 }
 
 // IdentityUser is the person.
@@ -106,7 +116,17 @@ func identity(p account.Presence, cat account.Catalogue) Identity {
 		LoginTime: p.Session.CreatedAt.UTC(), Expires: p.Session.ExpiresAt.UTC(),
 		Groups: IdentityGroups{p.Groups.State, orEmpty(p.Groups.Values), p.Groups.Why},
 		Roles:  identityRoles(p, cat),
+
+		External: p.External, ExternalGroups: externalGroups(p),
 	}
+}
+
+func externalGroups(p account.Presence) []IdentityGroup {
+	out := []IdentityGroup{}
+	for _, g := range p.ExternalGroups {
+		out = append(out, IdentityGroup{g.ID, g.Name})
+	}
+	return out
 }
 
 func identityRoles(p account.Presence, cat account.Catalogue) []IdentityRole {

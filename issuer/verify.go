@@ -68,6 +68,34 @@ type verdict struct {
 	Org     account.OrgID     `json:"org"`
 	Key     account.KeyID     `json:"key"`
 	Expires *time.Time        `json:"expires_at,omitempty"` // absent: it does not run out by itself
+
+	// External holders are nobody's colleagues: they may what roles says, and nothing that is for members (F-01). Denied is what their groups
+	// give, and the org does not have at the moment (F-12).
+	External bool         `json:"external,omitempty"`
+	Roles    []roleAt     `json:"roles,omitempty"`
+	Denied   []deniedRole `json:"denied,omitempty"`
+}
+
+type roleAt struct {
+	Role account.Role   `json:"role"`
+	Team account.TeamID `json:"team,omitempty"` // absent: in the whole org
+}
+
+type deniedRole struct {
+	roleAt
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// external tells an app what an external user may.
+func (v *verdict) external(h *store.KeyHolder) {
+	v.External = true
+	for _, r := range h.Roles {
+		v.Roles = append(v.Roles, roleAt{r.Role, r.Scope.Team})
+	}
+	for _, d := range h.Denied {
+		v.Denied = append(v.Denied, deniedRole{roleAt{d.Role, d.Scope.Team}, d.Why.Code, d.Why.Message})
+	}
 }
 
 // VerifyKey answers POST /keys/verify, a JSON object with the key as "key". 200 with active true or false (as RFC 7662 §2.2 answers about
@@ -91,6 +119,9 @@ func (d *Door) VerifyKey(w http.ResponseWriter, r *http.Request) error {
 		v := verdict{Active: true, User: h.User.ID, Account: h.Account.ID, Org: h.Org.ID, Key: h.Key.ID}
 		if !h.Key.ExpiresAt.IsZero() {
 			v.Expires = &h.Key.ExpiresAt
+		}
+		if h.External {
+			v.external(h)
 		}
 		if answer, err = json.Marshal(v); err != nil {
 			return err

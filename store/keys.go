@@ -83,13 +83,16 @@ func countActive(all []account.Key, now time.Time) (n int) {
 }
 
 // Keys lists somebody's keys in an account, oldest first, revoked ones included, without the keys themselves. Everybody may see their
-// own; owners, user admins and the operator see anybody's. NotFound when the person has no place there and never had a key.
+// own; owners, user admins and the operator see anybody's, external users' too (F-30). NotFound when the person has no place there and never had a key.
 func (l *Ledger) Keys(ctx context.Context, by account.Actor, a account.AccountID, u account.UserID) (out []account.Key, err error) {
 	err = l.look(ctx, by, a, mineOr(u, userAdmins), func(h *hand) error {
 		if out, err = h.Tx.Keys(a, u); err != nil || len(out) > 0 {
 			return err
 		}
 		_, found, err := h.Tenant(a, u)
+		if err == nil && !found {
+			found, err = h.IsExternal(a, u)
+		}
 		if err == nil && !found {
 			err = noPerson(h.Org)
 		}
@@ -121,15 +124,20 @@ func (l *Ledger) RevokeKey(ctx context.Context, by account.Actor, a account.Acco
 		if !found || mineOr(k.User, userAdmins)(h) != nil {
 			return nil, account.Errorf(account.NotFound, "No such key in %s.", h.Org.Name).Fix("The list of keys has their ids.")
 		}
-		why := "revoked by hand"
-		revoked, err := h.Tx.RevokeKey(a, id, why, h.now)
-		if err != nil || !revoked {
-			return nil, err
-		}
-		k.State, k.Reason, k.EndedAt = account.KeyRevoked, why, h.now
-		h.Shut(table.OfKey(id))
-		return &note{Target: string(id), Detail: map[string]any{"name": k.Name, "user": k.User}},
-			h.announce(account.Announcement{What: account.WordKeyRevoked, User: k.User, Key: id, KeyName: k.Name, Reason: why})
+		return h.revokeKey(&k)
 	})
 	return k, err
+}
+
+// revokeKey is RevokeKey for a key that has been read, and whose end the actor may ask for.
+func (h *hand) revokeKey(k *account.Key) (*note, error) {
+	why := "revoked by hand"
+	revoked, err := h.Tx.RevokeKey(k.Account, k.ID, why, h.now)
+	if err != nil || !revoked {
+		return nil, err
+	}
+	k.State, k.Reason, k.EndedAt = account.KeyRevoked, why, h.now
+	h.Shut(table.OfKey(k.ID))
+	return &note{Target: string(k.ID), Detail: map[string]any{"name": k.Name, "user": k.User}},
+		h.announce(account.Announcement{What: account.WordKeyRevoked, User: k.User, Key: k.ID, KeyName: k.Name, Reason: why})
 }

@@ -19,6 +19,11 @@ type KeyHolder struct {
 	Account account.Account
 	Org     account.Org
 
+	// External holders have no place in the account: they may what Roles says, and nothing that members may (F-01).
+	External bool
+	Roles    []account.Held
+	Denied   []DeniedRole // what their groups give, and the org does not have at the moment
+
 	used atomic.Int64 // microseconds; what is known of its last use
 }
 
@@ -49,7 +54,19 @@ func (l *Ledger) VerifyKey(ctx context.Context, key account.Secret) (*KeyHolder,
 		}
 		h := &KeyHolder{Key: k.Key, User: k.User, Account: k.House.Account, Org: k.House.Org}
 		h.used.Store(micros(k.Key.UsedAt))
-		return h, []table.Target{table.OfKey(k.Key.ID), table.OfUser(k.User.ID), table.OfAccount(k.Key.Account)}, nil
+		on := []table.Target{table.OfKey(k.Key.ID), table.OfUser(k.User.ID), table.OfAccount(k.Key.Account)}
+		if k.Key.Home == "" {
+			return h, on, nil
+		}
+		e, err := l.externalNow(tx, k.House, k.User.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(e.In) == 0 {
+			return nil, nil, badKey()
+		}
+		h.External, h.Roles, h.Denied = true, e.Held, e.Denied
+		return h, append(append(on, table.OfAccount(k.Key.Home)), e.on()...), nil
 	})
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type Words struct {
 	html    *htmltemplate.Template
 }
 
-type letter struct{ subject, body, link, label *template.Template }
+type letter struct{ subject, body, link, label, second, secondLabel *template.Template }
 
 // spelled is how a file of letters looks.
 type spelled struct {
@@ -43,6 +43,10 @@ type spelledLetter struct {
 	Body    string `yaml:"body"`
 	Link    string `yaml:"link"`
 	Label   string `yaml:"label"`
+
+	// Second is another way to go on, for letters that have two (F-28).
+	Second      string `yaml:"second"`
+	SecondLabel string `yaml:"second_label"`
 }
 
 // ReadWords compiles the shipped letters, with those of an operator's file over them, field by field (E-06); own may be empty. A letter
@@ -72,6 +76,8 @@ func ReadWords(own []byte) (*Words, error) {
 		pick(&l.Body, o.Body)
 		pick(&l.Link, o.Link)
 		pick(&l.Label, o.Label)
+		pick(&l.Second, o.Second)
+		pick(&l.SecondLabel, o.SecondLabel)
 		all.Letters[name] = l
 	}
 	w := &Words{letters: map[string]letter{}}
@@ -85,7 +91,8 @@ func ReadWords(own []byte) (*Words, error) {
 	}
 	w.footer = compile("footer", all.Footer)
 	for name, l := range all.Letters {
-		w.letters[name] = letter{compile(name+".subject", l.Subject), compile(name+".body", l.Body), compile(name+".link", l.Link), compile(name+".label", l.Label)}
+		w.letters[name] = letter{compile(name+".subject", l.Subject), compile(name+".body", l.Body), compile(name+".link", l.Link), compile(name+".label", l.Label),
+			compile(name+".second", l.Second), compile(name+".second_label", l.SecondLabel)}
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return nil, account.Errorf(account.Invalid, "The letters do not compile: %v", err)
@@ -115,15 +122,19 @@ func (w *Words) Write(name string, data map[string]string) (Draft, error) {
 		return strings.TrimSpace(b.String())
 	}
 	subject, link, label, footer := oneLine(say(l.subject)), say(l.link), oneLine(say(l.label)), oneLine(say(w.footer))
+	second, secondLabel := say(l.second), oneLine(say(l.secondLabel))
 	body := paragraphs(say(l.body))
 	if failed != nil {
 		return Draft{}, failed
 	}
 	var page bytes.Buffer
-	err := w.html.Execute(&page, map[string]any{"Subject": subject, "Body": body, "Link": link, "Label": label, "Footer": footer})
+	err := w.html.Execute(&page, map[string]any{"Subject": subject, "Body": body, "Link": link, "Label": label, "Second": second, "SecondLabel": secondLabel, "Footer": footer})
 	text := slices.Clone(body)
 	if link != "" {
 		text = append(text, label+":\n"+link)
+	}
+	if second != "" {
+		text = append(text, secondLabel+":\n"+second)
 	}
 	return Draft{subject, strings.Join(append(text, "-- \n"+footer), "\n\n") + "\n", page.String()}, err
 }

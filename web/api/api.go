@@ -64,6 +64,7 @@ func Handler(o Options) http.Handler {
 	a.scim(h)
 	a.streams(h)
 	a.feeds(h)
+	a.groups(h)
 	a.recovery(h)
 	return web.Mux(mux)
 }

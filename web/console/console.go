@@ -84,12 +84,12 @@ func (c *Console) Home(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) ChoosePage(w http.ResponseWriter, r *http.Request) error {
 	return c.signedIn(w, r, func(w http.ResponseWriter, r *http.Request, p account.Presence) error {
 		next := federation.Next(c.ledger.Catalogue(), r.URL.Query().Get("next"))
-		if len(p.Tenancies) == 1 && p.Account.ID != "" || len(p.Tenancies) == 0 {
+		if len(p.ExternalIn) == 0 && (len(p.Tenancies) == 1 && p.Account.ID != "" || len(p.Tenancies) == 0) {
 			return see(w, r, cmp.Or(next, "/"))
 		}
 		top := who(r, p)
 		top.Org = ""
-		return page.Render(w, r, http.StatusOK, page.Choose{Who: top, Places: places(p, c.ledger.Catalogue()), Next: next})
+		return page.Render(w, r, http.StatusOK, page.Choose{Who: top, Places: places(p, c.ledger.Catalogue()), External: externalIn(p), Next: next})
 	})
 }
 
@@ -156,6 +156,14 @@ func places(p account.Presence, cat account.Catalogue) []page.Place {
 	for _, t := range p.Tenancies {
 		out = append(out, page.Place{Account: t.Account.ID, Name: t.Account.Name, Org: org(t.Org), Role: cat.Label(t.Role),
 			Owner: t.Role == account.Owner, Current: t.Account.ID == p.Account.ID})
+	}
+	return out
+}
+
+// externalIn are the orgs in which the person is an external user.
+func externalIn(p account.Presence) (out []page.Place) {
+	for _, t := range p.ExternalIn {
+		out = append(out, page.Place{Account: t.Account.ID, Name: t.Account.Name, Org: org(t.Org), Current: t.Account.ID == p.Account.ID})
 	}
 	return out
 }

@@ -16,7 +16,10 @@ func home(p account.Presence, cat account.Catalogue, top page.Who) page.Home {
 		Scopes: scopes(p, cat), Groups: groups(p.Groups), Connection: p.Connection.Name,
 		SignedInAt: p.Session.CreatedAt, ExpiresAt: p.Session.ExpiresAt, MayTest: mayTest(p),
 	}
-	for _, place := range places(p, cat) {
+	if p.External {
+		h.AccountRole = "External user"
+	}
+	for _, place := range append(places(p, cat), externalIn(p)...) {
 		if !place.Current {
 			h.Places = append(h.Places, place)
 		}
@@ -100,7 +103,7 @@ func because(s account.Source, rule, provider string) string {
 	case account.SourceSCIM:
 		return "pushed by " + provider + on(s.At)
 	case account.SourceExternal:
-		return "through an external user group"
+		return "through the external user group " + s.Group
 	}
 	return string(s.Kind)
 }

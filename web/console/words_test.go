@@ -94,7 +94,7 @@ func TestEverySourceHasItsWords(t *testing.T) {
 		"granted by hand":                        {Kind: account.SourceManual, By: "user:usr_1"},
 		"came with an invitation on 14 Mar 2026": {Kind: account.SourceInvitation, At: noon},
 		"pushed by Okta on 14 Mar 2026":          {Kind: account.SourceSCIM, At: noon},
-		"through an external user group":         {Kind: account.SourceExternal},
+		"through the external user group Alpha":  {Kind: account.SourceExternal, Group: "Alpha"},
 		"rule “rul_7”, because Okta says x":      {Kind: account.SourceRule, Rule: "rul_7", Group: "x"},
 	} {
 		if got := because(s, "", "Okta"); got != want {

@@ -78,9 +78,10 @@ func (p NoAccount) frame() frame { return frame{Title: "No account yet", Who: &p
 
 // Choose lets a person with several accounts pick one, last used first.
 type Choose struct {
-	Who    Who
-	Places []Place
-	Next   string
+	Who      Who
+	Places   []Place
+	External []Place // where the person is an external user (F-27)
+	Next     string
 }
 
 func (p Choose) frame() frame { return frame{Title: "Choose an organization", Who: &p.Who} }

@@ -88,6 +88,7 @@ var drawings = func() map[reflect.Type]drawing {
 // all names every page, so that templates are parsed, checked and photographed.
 var all = []Page{
 	SignIn{}, Continue{}, AutoPost{}, Refused{}, AlreadyUsed{}, SignedOut{},
+	GroupInvitation{}, ExternalGroups{}, ExternalGroup{},
 	Setup{}, Home{}, Choose{}, NoAccess{}, NoAccount{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
 	Recover{}, RecoveryLink{}, Recovery{},
 }

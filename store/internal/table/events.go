@@ -214,16 +214,16 @@ func (tx *Tx) AskReauth(a account.AccountID, u account.UserID, at time.Time) err
 
 // Reauthenticated notes that the provider has asked for them. Keys that waited for it work again.
 func (tx *Tx) Reauthenticated(a account.AccountID, u account.UserID) error {
-	if _, err := tx.exec(`UPDATE personal_keys SET state = 'active', reason = '' WHERE account_id = $1 AND user_id = $2 AND state = 'suspended'`, a, u); err != nil {
+	if _, err := tx.exec(`UPDATE personal_keys SET state = 'active', reason = '' WHERE (account_id = $1 OR home_account_id = $1) AND user_id = $2 AND state = 'suspended'`, a, u); err != nil {
 		return err
 	}
 	_, err := tx.exec(`UPDATE tenancies SET reauth_at = 0 WHERE account_id = $1 AND user_id = $2`, a, u)
 	return err
 }
 
-// SuspendKeys puts a person's active keys of an account out of use until they sign in again.
+// SuspendKeys puts a person's active keys of an account out of use until they sign in again, and those that it stands behind elsewhere.
 func (tx *Tx) SuspendKeys(a account.AccountID, u account.UserID, reason string) (int64, error) {
-	return tx.exec(`UPDATE personal_keys SET state = 'suspended', reason = $3 WHERE account_id = $1 AND user_id = $2 AND state = 'active'`, a, u, reason)
+	return tx.exec(`UPDATE personal_keys SET state = 'suspended', reason = $3 WHERE (account_id = $1 OR home_account_id = $1) AND user_id = $2 AND state = 'active'`, a, u, reason)
 }
 
 // SetAssurance notes the level that a provider reported.
@@ -354,7 +354,8 @@ func (tx *Tx) PushedPhone(a account.AccountID, c account.ConnectionID, number, r
 // RevokeKeysSince revokes a person's active keys of an account that were made since an instant.
 func (tx *Tx) RevokeKeysSince(a account.AccountID, u account.UserID, since time.Time, reason string, at time.Time) (int64, error) {
 	return tx.exec(`
-		UPDATE personal_keys SET state = 'revoked', reason = $4, ended_at = $5 WHERE account_id = $1 AND user_id = $2 AND state = 'active' AND created_at >= $3`,
+		UPDATE personal_keys SET state = 'revoked', reason = $4, ended_at = $5
+		 WHERE (account_id = $1 OR home_account_id = $1) AND user_id = $2 AND state = 'active' AND created_at >= $3`,
 		a, u, micros(since), reason, micros(at))
 }
 

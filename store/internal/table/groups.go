@@ -395,7 +395,9 @@ func (tx *Tx) CloseGroupInvitation(a account.AccountID, id account.GroupInvitati
 	return n > 0, err
 }
 
-// RevokeGroupInvitationsTo takes back what is pending to an address: in one account, or in all when it is "".
-func (tx *Tx) RevokeGroupInvitationsTo(a account.AccountID, email string) (int64, error) {
-	return tx.exec(`UPDATE external_invitations SET link_state = 'revoked' WHERE email = $2 AND ($1 = '' OR account_id = $1) AND link_state = 'pending'`, a, email)
+// RevokeGroupInvitationsTo takes back what is pending to an address, and says what that was: in one account, or in all when it is "".
+func (tx *Tx) RevokeGroupInvitationsTo(a account.AccountID, email string) ([]GroupInvitation, error) {
+	return list(tx, scanGroupInvitation, `
+		UPDATE external_invitations SET link_state = 'revoked' WHERE email = $2 AND ($1 = '' OR account_id = $1) AND link_state = 'pending'
+		RETURNING `+groupInvitationColumns, a, email)
 }

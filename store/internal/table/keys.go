@@ -65,7 +65,8 @@ func (tx *Tx) RevokeKeys(a account.AccountID, u account.UserID, reason string, a
 // FlagKeys marks a person's active keys of an account that were made since an instant.
 func (tx *Tx) FlagKeys(a account.AccountID, u account.UserID, since, at time.Time) (int64, error) {
 	return tx.exec(`
-		UPDATE personal_keys SET flagged_at = $4 WHERE account_id = $1 AND user_id = $2 AND state = 'active' AND created_at >= $3`,
+		UPDATE personal_keys SET flagged_at = $4
+		 WHERE (account_id = $1 OR home_account_id = $1) AND user_id = $2 AND state = 'active' AND created_at >= $3`,
 		a, u, micros(since), micros(at))
 }
 
