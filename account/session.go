@@ -51,7 +51,8 @@ type Presence struct {
 	Account    Account
 	Org        Org
 	Tenancy    Tenancy
-	Roles      []Held // in the account and its org, with sources
+	Roles      []Held   // in the account and its org, with sources
+	Denied     []Denied // held, and of no use: the org does not have the service
 	Teams      map[TeamID]Team
 	Rules      map[RuleID]string // names of the rules that Roles came by
 	Connection Connection        // without settings

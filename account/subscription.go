@@ -51,3 +51,9 @@ func (s Subscription) Live(at time.Time) bool {
 func (s Subscription) Carries(service string) bool {
 	return service == "" || slices.Contains(s.Services, service)
 }
+
+// A Denied role is one that somebody holds, and that gives them nothing at the moment.
+type Denied struct {
+	Held
+	Why *Error // code subscription_required or service_not_enabled
+}

@@ -34,7 +34,9 @@ func (l *Ledger) Work(ctx context.Context, tasks ...Task) error {
 		{Name: "purge", Every: 5 * time.Minute, Run: l.purge},
 		{Name: "seal-audit", Every: time.Minute, Run: l.SealAudit},
 		{Name: "resume-activations", Every: time.Minute, Run: l.ResumeActivations},
+		{Name: "expire-subscriptions", Every: time.Minute, Run: l.ExpireSubscriptions},
 		{Name: "tidy-feeds", Every: 5 * time.Minute, Run: l.tidyFeeds},
+		{Name: "send-publications", Every: time.Minute, Run: l.SendPublications},
 		{Name: "retry-events", Every: 15 * time.Second, Run: l.retryEvents},
 	}, tasks...)
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
@@ -182,6 +184,10 @@ func (l *Ledger) purge(ctx context.Context) error {
 				return err
 			}
 			sets, err := tx.PurgeSETs(now.Add(-setAge), now, purgeBatch)
+			if err != nil {
+				return err
+			}
+			tries, err := tx.PurgeTries(now.Add(-48*time.Hour), purgeBatch)
 			if err != nil {
 				return err
 			}

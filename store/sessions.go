@@ -66,6 +66,9 @@ func (l *Ledger) visit(tx *table.Tx, digest []byte, now time.Time) (*visit, []ta
 	for _, place := range p.Tenancies {
 		on = append(on, table.OfAccount(place.Account.ID))
 	}
+	for _, g := range p.ExternalGroups {
+		on = append(on, table.OfGroup(g.ID))
+	}
 	return v, on, nil
 }
 
@@ -74,6 +77,9 @@ func liveVisit(tx *table.Tx, digest []byte, now time.Time) (table.Visit, error) 
 	v, found, err := tx.Visit(digest, now)
 	if err == nil && !found {
 		v, found, err = tx.VisitNowhere(digest, now)
+	}
+	if err == nil && !found {
+		v, found, err = tx.VisitExternal(digest, now)
 	}
 	if err == nil && !found {
 		err = nobody()
@@ -106,20 +112,37 @@ func (l *Ledger) presence(tx *table.Tx, v table.Visit) (account.Presence, error)
 	p := account.Presence{Session: v.Session.Session, User: v.User, Account: v.House.Account, Org: v.House.Org, Tenancy: v.Tenancy,
 		Connection: v.Connection, Groups: v.Groups, Teams: map[account.TeamID]account.Team{}, Rules: map[account.RuleID]string{}}
 	var err error
-	if p.Tenancies, err = placesOf(tx, v); err != nil || a == "" {
+	if p.Tenancies, err = placesOf(tx, v); err != nil {
+		return p, err
+	}
+	if p.ExternalIn, err = externalPlaces(tx, v); err != nil || a == "" {
 		return p, err
 	}
 	held, err := tx.Held(a, v.User.ID)
 	if err != nil {
 		return p, err
 	}
-	if p.Tenancy.Role, p.Tenancy.Sources = accountRole(held); p.Tenancy.Role == "" {
-		return p, nobody()
-	}
-	p.Roles = l.withOwnersRoles(p.Org, held)
-	set, err := l.activeRules(tx, a, v.Rules)
+	e, err := l.external(tx, v.House, v.User.ID, through(v.Session.Connection))
 	if err != nil {
 		return p, err
+	}
+	p.ExternalGroups = e.In
+	switch p.Tenancy.Role, p.Tenancy.Sources = accountRole(held); {
+	case p.Tenancy.Role != "":
+		p.Roles = e.and(l.resolved(p.Org, held))
+	case len(e.In) > 0:
+		p.External, p.Tenancy, p.Roles = true, account.Tenancy{}, e.Held
+	default:
+		return p, nobody()
+	}
+	if p.Roles, p.Denied, err = l.count(tx, v.House, p.Roles); err != nil {
+		return p, err
+	}
+	set := ruleSet{}
+	if !p.External { // nothing of what they hold is by rules
+		if set, err = l.activeRules(tx, a, v.Rules); err != nil {
+			return p, err
+		}
 	}
 	needTeams := false
 	for _, h := range p.Roles {
@@ -198,7 +221,11 @@ func (l *Ledger) Choose(ctx context.Context, by account.Actor, token account.Sec
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(places, func(p account.Place) bool { return p.Account.ID == to }) {
+		external, err := externalPlaces(tx, v)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(append(places, external...), func(p account.Place) bool { return p.Account.ID == to }) {
 			return noAccount()
 		}
 		moved, err := tx.MoveSession(old, digest(fresh.Reveal()), to)

@@ -3,12 +3,15 @@
 package mail
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -138,15 +141,33 @@ func (p *Post) send(ctx context.Context, l account.Letter) (failure error, final
 		return err, true
 	}
 	m := mail.NewMsg()
-	if err := errors.Join(m.From(p.opt.From), m.To(l.To)); err != nil {
+	if err := errors.Join(m.From(cmp.Or(draft.From, p.opt.From)), m.To(l.To)); err != nil {
 		return err, true
 	}
 	m.Subject(draft.Subject)
 	m.SetDateWithValue(l.At)
 	m.SetMessageIDWithValue(string(l.ID) + "@" + p.domain())
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's autoresponder answers it
+	if to := l.Data[account.LetterReplyTo]; to != "" {
+		if err := m.ReplyTo(to); err != nil {
+			return err, true
+		}
+	}
+	if path := l.Data[account.LetterUnsubscribe]; path != "" { // RFC 8058 section 3.1
+		m.SetGenHeader(mail.HeaderListUnsubscribe, "<"+strings.TrimSuffix(p.opt.Home, "/")+path+">")
+		m.SetGenHeader(mail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click")
+	}
 	m.SetBodyString(mail.TypeTextPlain, draft.Text)
 	m.AddAlternativeString(mail.TypeTextHTML, draft.HTML)
+	if s := draft.Sheet; s != nil {
+		drawn, err := s.draw(l.At)
+		if err != nil {
+			return err, true
+		}
+		if err := m.AttachReader(s.File, bytes.NewReader(drawn), mail.WithFileContentType("application/pdf")); err != nil {
+			return err, true
+		}
+	}
 	client, err := mail.NewClient(p.host, p.client...)
 	if err != nil {
 		return err, false

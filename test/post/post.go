@@ -5,6 +5,7 @@ package post
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime"
@@ -13,6 +14,7 @@ import (
 	"net"
 	"net/mail"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ type Letter struct {
 	Subject  string
 	Text     string
 	HTML     string
+	Files    map[string][]byte // attachments, by name
 }
 
 // An Office takes mail.
@@ -151,7 +154,7 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-// read takes a mail apart: multipart/alternative with text and HTML, as we send them.
+// read takes a mail apart: text and HTML, and what goes with them, as we send them.
 func read(raw []byte) (l Letter, err error) {
 	m, err := mail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
@@ -165,30 +168,49 @@ func read(raw []byte) (l Letter, err error) {
 	if err != nil {
 		return l, err
 	}
-	for parts := multipart.NewReader(m.Body, params["boundary"]); ; {
+	return l, l.parts(m.Body, params["boundary"])
+}
+
+// parts reads what is between boundaries, one inside another (RFC 2046 section 5.1).
+func (l *Letter) parts(r io.Reader, boundary string) error {
+	for parts := multipart.NewReader(r, boundary); ; {
 		p, err := parts.NextRawPart()
 		if errors.Is(err, io.EOF) {
-			return l, nil
+			return nil
 		}
 		if err != nil {
-			return l, err
+			return err
+		}
+		kind, params, err := mime.ParseMediaType(p.Header.Get("Content-Type"))
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(kind, "multipart/") {
+			if err := l.parts(p, params["boundary"]); err != nil {
+				return err
+			}
+			continue
 		}
 		var body io.Reader = p
-		if p.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
+		switch p.Header.Get("Content-Transfer-Encoding") {
+		case "quoted-printable":
 			body = quotedprintable.NewReader(p)
+		case "base64":
+			body = base64.NewDecoder(base64.StdEncoding, p)
 		}
 		text, err := io.ReadAll(body)
 		if err != nil {
-			return l, err
+			return err
 		}
-		kind, _, err := mime.ParseMediaType(p.Header.Get("Content-Type"))
-		if err != nil {
-			return l, err
-		}
-		switch kind {
-		case "text/plain":
+		switch name := p.FileName(); {
+		case name != "":
+			if l.Files == nil {
+				l.Files = map[string][]byte{}
+			}
+			l.Files[name] = text
+		case kind == "text/plain":
 			l.Text = string(text)
-		case "text/html":
+		case kind == "text/html":
 			l.HTML = string(text)
 		}
 	}

@@ -45,6 +45,12 @@ func (tx *Tx) ExpireSubscription(a account.AccountID, id account.SubscriptionID)
 	return err
 }
 
+// EndSubscription ends an active one before its time.
+func (tx *Tx) EndSubscription(a account.AccountID, id account.SubscriptionID, at time.Time) (bool, error) {
+	n, err := tx.exec(`UPDATE subscriptions SET state = 'expired', until_at = $3 WHERE account_id = $1 AND id = $2 AND state = 'active'`, a, id, micros(at))
+	return n > 0, err
+}
+
 // SetSubscribed replaces the services that subscriptions carry to an account's org.
 func (tx *Tx) SetSubscribed(a account.AccountID, services []string) error {
 	_, err := tx.exec(`UPDATE orgs SET subscribed = $2 WHERE account_id = $1`, a, listText(services))
