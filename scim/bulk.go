@@ -50,10 +50,11 @@ type operation struct {
 	status int
 	id     string // of what a POST made
 	answer map[string]any
+	unmake bool // what it made is taken back
 }
 
 // bulk is RFC 7644 §3.7: each operation has the rights, checks and effects that it has when it is sent alone, and its failure leaves
-// the others as they are.
+// the others as they are. A token that is revoked meanwhile, or a connection that is switched off, ends those that are left.
 func (x *exchange) bulk() error {
 	m, err := x.message()
 	if err != nil {
@@ -250,6 +251,7 @@ func (b *bulk) settle() {
 		}
 		if o.status >= 400 {
 			why, status := o.answer, o.status
+			o.unmake = true
 			b.send(o, http.MethodDelete, path, nil)
 			o.id, o.answer, o.status = "", why, status
 		}
@@ -353,7 +355,7 @@ func (b *bulk) send(o *operation, method, path string, data map[string]any) {
 	if data == nil {
 		data = map[string]any{}
 	}
-	y := &exchange{Door: b.Door, w: w, r: r, pusher: b.pusher, base: b.base, data: data}
+	y := &exchange{Door: b.Door, w: w, r: r, pusher: b.pusher, base: b.base, data: data, unmakes: o.unmake}
 	y.begin(path)
 	y.line.Dialect = b.line.Dialect
 	y.run()

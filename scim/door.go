@@ -104,6 +104,8 @@ type exchange struct {
 	line   account.SCIMRequest
 	logged bool           // the request log has it with what it changed
 	data   map[string]any // the body of one operation of a bulk request; nil: r's own
+	// unmakes says that it takes back what an operation of a bulk request has made.
+	unmakes bool
 }
 
 // begin begins the line of the request log.
@@ -324,7 +326,7 @@ func (x *exchange) keep(m map[string]any) {
 }
 
 func (x *exchange) push() store.Push {
-	p := store.Push{Pusher: x.pusher, By: x.by(), Request: x.line}
+	p := store.Push{Pusher: x.pusher, By: x.by(), Request: x.line, Unmakes: x.unmakes}
 	// RFC 7644 §3.14, RFC 9110 §13.1.1
 	if match := x.r.Header.Get("If-Match"); match != "" {
 		p.Matches = func(version int64) error {

@@ -20,6 +20,8 @@ type Push struct {
 	Request account.SCIMRequest // what the request log says beside its outcome
 	// Matches is asked with the version before the change; an error of it stops the change. nil: any will do.
 	Matches func(version int64) error
+	// Unmakes says that it takes back what the same request has made, which goes through when the token has ended meanwhile.
+	Unmakes bool
 }
 
 // A Result is what came of it.
@@ -89,7 +91,20 @@ func (p *provision) enter() error {
 	if err == nil && !found {
 		err = noConnection()
 	}
-	return err
+	if err != nil || p.Unmakes || p.Token.ID == "" { // the house's own, such as a rehearsal
+		return err
+	}
+	// Asked again under the lock: a request may be under way for long, and one of many operations for longer.
+	valid, enabled, err := p.PusherStands(p.Pusher, p.now)
+	switch {
+	case err != nil:
+		return err
+	case !valid:
+		return noPusher()
+	case !enabled:
+		return switchedOff(p.Pusher)
+	}
+	return nil
 }
 
 // House names the account of the push; the one of Push is its id.

@@ -89,10 +89,8 @@ type Pusher = table.Pusher
 // Pusher finds whom a token speaks for. A mistyped, unknown, revoked or expired token, and one of another connection, look alike:
 // Unauthorized (KEY-3). Forbidden when the connection is switched off.
 func (l *Ledger) Pusher(ctx context.Context, c account.ConnectionID, token account.Secret) (Pusher, error) {
-	refused := account.Errorf(account.Unauthorized, "The token is not a valid one of this connection.").
-		Fix("Mint one for this connection, and give it to the provider as the bearer token.")
 	if !keys.Is(keys.Directory, token.Reveal()) {
-		return Pusher{}, refused
+		return Pusher{}, noPusher()
 	}
 	now := l.now()
 	var p Pusher
@@ -100,7 +98,7 @@ func (l *Ledger) Pusher(ctx context.Context, c account.ConnectionID, token accou
 		var found bool
 		var err error
 		if p, found, err = tx.PusherByDigest(c, digest(token.Reveal()), now); err == nil && !found {
-			return refused
+			return noPusher()
 		}
 		return err
 	})
@@ -108,11 +106,20 @@ func (l *Ledger) Pusher(ctx context.Context, c account.ConnectionID, token accou
 	case err != nil:
 		return Pusher{}, err
 	case !p.Enabled:
-		return Pusher{}, account.Errorf(account.Forbidden, "Connection %q is switched off.", p.Name).Fix("An owner can enable it.")
+		return Pusher{}, switchedOff(p)
 	case now.Sub(p.Token.UsedAt) >= touchEvery:
 		err = l.db.Write(ctx, func(tx *table.Tx) error { return tx.TouchSCIMToken(p.Account, c, p.Token.ID, now) })
 	}
 	return p, err
+}
+
+func noPusher() *account.Error {
+	return account.Errorf(account.Unauthorized, "The token is not a valid one of this connection.").
+		Fix("Mint one for this connection, and give it to the provider as the bearer token.")
+}
+
+func switchedOff(p Pusher) *account.Error {
+	return account.Errorf(account.Forbidden, "Connection %q is switched off.", p.Name).Fix("An owner can enable it.")
 }
 
 // SCIMRequests lists what a connection's provider asked, newest first, from before a line ("" from the newest), at most n (up to

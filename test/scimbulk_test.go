@@ -2,10 +2,15 @@ package test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/scim"
 	"github.com/drawbridge-id/drawbridge/test/world"
 )
 
@@ -173,5 +178,59 @@ func TestABulkRequestIsBounded(t *testing.T) {
 		}
 		w.Clock.Turn(time.Minute)
 		p.send("GET", "/Users", nil).is(200)
+	})
+}
+
+// A bulk request may take long. What ends its token, or its connection, ends what is left of it, and leaves nothing half made.
+//
+// THREAT SCIM-4
+func TestWhatEndsATokenEndsABulkRequest(t *testing.T) {
+	world.Each(t, func(w *world.World) {
+		c := w.Acme().Connection
+		l, reader := w.House.Ledger, pusherOf(w, c)
+		for name, tc := range map[string]struct {
+			end    func(account.SCIMTokenID) error
+			status string
+		}{
+			"revoked":  {func(id account.SCIMTokenID) error { return l.RevokeSCIMToken(w.Context(), world.Operator, c.ID, id) }, "401"},
+			"disabled": {func(account.SCIMTokenID) error { return l.EnableConnection(w.Context(), world.Operator, c.ID, false) }, "403"},
+		} {
+			token, secret, err := l.MintSCIMToken(w.Context(), world.Operator, c.ID, time.Hour)
+			if err != nil {
+				w.Fatal(err)
+			}
+			answered := 0
+			door := scim.New(scim.Options{Ledger: l, Now: w.Clock.Now, Rate: 1000, Burst: 1000, Answered: func(string, int, time.Duration) {
+				if answered++; answered == 3 { // amy, and both of the circle: y lacks x yet
+					if err := tc.end(token.ID); err != nil {
+						w.Error(err)
+					}
+				}
+			}})
+			mux := http.NewServeMux()
+			mux.HandleFunc("/scim/{connection}/v2/{rest...}", func(rw http.ResponseWriter, r *http.Request) { _ = door.Serve(rw, r) })
+			served := httptest.NewServer(mux)
+			p := &pusher{World: w, base: served.URL + "/scim/" + string(c.ID) + "/v2", token: secret.Reveal()}
+			a := p.send("POST", "/Bulk", bulk(
+				bulkOp("POST", "/Users", "amy", aUser("amy."+name+"@acme.example", "a-"+name)),
+				bulkOp("POST", "/Groups", "x", aGroup("X "+name, "bulkId:y")),
+				bulkOp("POST", "/Groups", "y", aGroup("Y "+name, "bulkId:x")),
+				bulkOp("POST", "/Users", "bob", aUser("bob."+name+"@acme.example", "b-"+name)),
+				bulkOp("DELETE", "/Users/scu_unknown", "", nil),
+			))
+			served.Close()
+			wantStatuses(w, a, "201", "201", tc.status, tc.status, tc.status)
+			if name == "disabled" {
+				if err := l.EnableConnection(w.Context(), world.Operator, c.ID, true); err != nil {
+					w.Fatal(err)
+				}
+			}
+			for query, want := range map[string]string{`/Users?filter=userName ew "` + name + `@acme.example"`: `"totalResults":1}`, `/Groups?filter=displayName sw "Y"`: `"totalResults":0}`} {
+				path, filter, _ := strings.Cut(query, "filter=")
+				if got := reader.send("GET", path+"filter="+url.QueryEscape(filter), nil).is(200); !strings.HasSuffix(strings.TrimSpace(got.raw), want) {
+					w.Errorf("%s: %s gives %s", name, query, got.raw)
+				}
+			}
+		}
 	})
 }

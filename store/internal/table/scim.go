@@ -94,6 +94,14 @@ func (tx *Tx) PusherByDigest(c account.ConnectionID, digest []byte, at time.Time
 		 WHERE t.digest = $1 AND t.connection_id = $2 AND t.expires_at > $3`, digest, c, micros(at))
 }
 
+// PusherStands reports whether a pusher's token is still valid, and whether its connection is switched on.
+func (tx *Tx) PusherStands(p Pusher, at time.Time) (valid, enabled bool, err error) {
+	enabled, valid, err = one(tx, func(s scanner) (on bool, err error) { return on, s.Scan(&on) }, `
+		SELECT c.enabled FROM scim_tokens t JOIN connections c ON c.id = t.connection_id
+		 WHERE t.account_id = $1 AND t.connection_id = $2 AND t.id = $3 AND t.expires_at > $4`, p.Account, p.Connection, p.Token.ID, micros(at))
+	return valid, enabled, err
+}
+
 // SCIMTokens lists the tokens of a connection that were minted by hand and have not run out, oldest first.
 func (tx *Tx) SCIMTokens(a account.AccountID, c account.ConnectionID, at time.Time) ([]account.SCIMToken, error) {
 	return list(tx, scanSCIMToken, `
