@@ -1,5 +1,5 @@
-// Package api is the JSON API under /api/v1 for people, by their browser session or a personal key: each operation reads its input, calls one
-// verb of the ledger and writes what came of it. The OpenAPI document is made from these handlers. Errors are
+// Package api is the JSON API under /api/v1 for people, by their browser session or a personal key, and for the operator's programs, by a token:
+// each operation reads its input, calls one verb of the ledger and writes what came of it. The OpenAPI document is made from these handlers. Errors are
 // RFC 9457 problems. Who may do what is the ledger's decision; what exists but is not the caller's business is
 // a 404.
 package api
@@ -16,6 +16,7 @@ import (
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/federation/session"
+	"github.com/drawbridge-id/drawbridge/keys"
 	"github.com/drawbridge-id/drawbridge/request"
 	"github.com/drawbridge-id/drawbridge/store"
 	"github.com/drawbridge-id/drawbridge/web"
@@ -23,9 +24,8 @@ import (
 
 // Options say what the API stands on.
 type Options struct {
-	Ledger  *store.Ledger
-	Version string // of the product, for the document
-	Now     func() time.Time
+	Ledger *store.Ledger
+	Now    func() time.Time
 	// Replay runs a request of a connection's SCIM log again and changes nothing; the SCIM door's.
 	Replay func(ctx context.Context, by account.Actor, c account.ConnectionID, id account.SCIMRequestID) (status int, body string, changes []account.SCIMRequest, err error)
 	// StartTest begins a login test and answers with the address to open; the sign-in door's.
@@ -35,26 +35,44 @@ type Options struct {
 // API is the JSON API.
 type API struct {
 	opt Options
+	mux *http.ServeMux
 }
+
+// Version is the API's: its first number changes with what breaks a client, the second with what it adds (docs/api.md).
+const Version = "1.0.0"
 
 // Handler serves /api/v1/…, its document at /api/v1/openapi.yaml and .json included.
 func Handler(o Options) http.Handler {
+	a, _ := build(o)
+	return web.Mux(a.mux)
+}
+
+// Document is the description of the API, in OpenAPI 3.1.
+func Document() *huma.OpenAPI {
+	_, h := build(Options{})
+	return h.OpenAPI()
+}
+
+func build(o Options) (*API, huma.API) {
 	mux := http.NewServeMux()
-	cfg := huma.DefaultConfig("Drawbridge", o.Version)
+	cfg := huma.DefaultConfig("Drawbridge", Version)
 	cfg.OpenAPIPath = "/api/v1/openapi"
 	cfg.DocsPath, cfg.SchemasPath = "", ""
 	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	cfg.CreateHooks = nil // no $schema links in answers
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"session": {Type: "apiKey", In: "cookie", Name: session.Cookie, Description: "The browser session of somebody who signed in."},
-		"key":     {Type: "http", Scheme: "bearer", BearerFormat: "dbp_…", Description: "A personal key. It acts for its holder, in its org alone, and makes no other credential."},
+		"session":  {Type: "apiKey", In: "cookie", Name: session.Cookie, Description: "The browser session of somebody who signed in."},
+		"key":      {Type: "http", Scheme: "bearer", BearerFormat: "dbp_…", Description: "A personal key. It acts for its holder, in its org alone, and makes no other credential."},
+		"operator": {Type: "http", Scheme: "bearer", BearerFormat: "dbo_…", Description: "A token of the operator. It runs the installation, and manages nobody's users."},
 	}
 	cfg.Security = []map[string][]string{{"session": {}}, {"key": {}}}
-	a := &API{opt: o}
+	a := &API{opt: o, mux: mux}
 	h := humago.New(mux, cfg)
-	h.UseMiddleware(a.signedIn(h))
+	h.UseMiddleware(a.signedIn(h), a.careful(h))
 	a.orgs(h)
+	a.accounts(h)
 	a.people(h)
+	a.invitations(h)
 	a.rules(h)
 	a.connections(h)
 	a.keys(h)
@@ -66,7 +84,10 @@ func Handler(o Options) http.Handler {
 	a.feeds(h)
 	a.groups(h)
 	a.recovery(h)
-	return web.Mux(mux)
+	a.audit(h)
+	a.operator(h)
+	describe(h)
+	return a, h
 }
 
 // schemaName keeps a word of the house and the API's view of it apart: both may be called Held.
@@ -81,11 +102,23 @@ func schemaName(t reflect.Type, hint string) string {
 // A visitor is who makes a request.
 type visitor struct {
 	user    account.UserID
-	account account.AccountID // Nowhere when their session works in none
-	key     account.KeyID     // that spoke for them; empty: a browser session
-	since   time.Time         // when they last proved who they are; zero with a key
+	account account.AccountID       // Nowhere when their session works in none
+	key     account.KeyID           // that spoke for them; empty: a browser session
+	since   time.Time               // when they last proved who they are; zero with a key
+	token   account.OperatorTokenID // an operator's program; all else is empty
 
 	emergency bool // their session is one of emergency access
+}
+
+// name is who may hear again what they were answered.
+func (v visitor) name() string {
+	switch {
+	case v.token != "":
+		return "operator:" + string(v.token)
+	case v.key != "":
+		return "key:" + string(v.key)
+	}
+	return "user:" + string(v.user) + "@" + string(v.account)
 }
 
 type visitorKey struct{}
@@ -96,6 +129,10 @@ func (a *API) signedIn(h huma.API) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(c)
 		c.SetHeader("Cache-Control", "no-store")
+		if _, known := c.Context().Value(visitorKey{}).(visitor); known { // the GET before a change, see ifMatch
+			next(c)
+			return
+		}
 		v, err := a.visitor(r)
 		if err != nil {
 			c.SetHeader("WWW-Authenticate", `Bearer realm="drawbridge"`) // RFC 9110 section 11.6.1
@@ -113,7 +150,12 @@ func (a *API) visitor(r *http.Request) (visitor, error) {
 		if !strings.EqualFold(scheme, "Bearer") {
 			token = "" // as good as a mistyped key
 		}
-		k, err := a.opt.Ledger.VerifyKey(r.Context(), account.NewSecret(strings.TrimSpace(token)))
+		secret := account.NewSecret(strings.TrimSpace(token))
+		if keys.Is(keys.Operator, secret.Reveal()) {
+			t, err := a.opt.Ledger.VerifyOperatorToken(r.Context(), secret)
+			return visitor{token: t.ID}, err
+		}
+		k, err := a.opt.Ledger.VerifyKey(r.Context(), secret)
 		if err != nil {
 			return visitor{}, err
 		}
@@ -126,6 +168,9 @@ func (a *API) visitor(r *http.Request) (visitor, error) {
 // caller is who makes the request, as verbs want it.
 func caller(ctx context.Context) account.Actor {
 	v, _ := ctx.Value(visitorKey{}).(visitor)
+	if v.token != "" {
+		return request.As(ctx, account.Actor{Kind: account.ActorOperator, Token: v.token})
+	}
 	return request.As(ctx, account.Actor{Kind: account.ActorUser, User: v.user, Account: v.account, Key: v.key, BreakGlass: v.emergency})
 }
 

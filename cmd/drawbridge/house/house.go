@@ -74,7 +74,7 @@ func (h *House) furnish(t Tools) error {
 	if h.post, err = post(h.Ledger, h.cfg, t); err != nil {
 		return err
 	}
-	version, metrics := Version(), h.Metrics
+	metrics := h.Metrics
 	fetch := egress.New(egress.Options{Allow: h.cfg.Egress.Allow, Timeout: time.Duration(h.cfg.Egress.Timeout), Log: t.Log})
 	h.Door = h.door(t, fetch, metrics)
 	h.Scim = scim.New(scim.Options{Ledger: h.Ledger, PublicURL: h.cfg.PublicURL, Now: t.Now, Rate: h.cfg.Scim.Rate, Burst: float64(h.cfg.Scim.Burst),
@@ -86,7 +86,7 @@ func (h *House) furnish(t Tools) error {
 		SignIn: web.Rate{PerMinute: 60 * h.cfg.SignIn.Rate, Burst: h.cfg.SignIn.Burst},
 	})
 	mux := http.NewServeMux()
-	coat.Mount(mux, h.routes(version)...)
+	coat.Mount(mux, h.routes()...)
 	h.Public = scim.Tidy(coat.Wrap(mux))
 	h.Staff = web.Operators(metrics, h.Ledger.Ready)
 	return nil

@@ -20,11 +20,11 @@ const (
 )
 
 // Routes is the route table, for stories that walk all of it.
-func (h *House) Routes() []web.Route { return h.routes(Version()) }
+func (h *House) Routes() []web.Route { return h.routes() }
 
 // routes is the whole outside of the house: where one knocks, how much one may carry, whether another site may send
 // the browser there, what slows a stranger down, who answers.
-func (h *House) routes(version string) []web.Route {
+func (h *House) routes() []web.Route {
 	d := h.Door
 	c := console.New(console.Options{Ledger: h.Ledger, Door: d, Now: h.now})
 	apps := issuer.New(issuer.Options{Ledger: h.Ledger, Now: h.now})
@@ -92,6 +92,8 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "GET /choose", Handler: c.ChoosePage},
 		{Pattern: "POST /choose", Limit: small, Handler: c.Choose},
 		{Pattern: "GET /no-access", Handler: c.NoAccess},
+		{Pattern: "GET /account/new", Handler: c.NewAccount},
+		{Pattern: "POST /account/new", Limit: small, Throttle: slow, Handler: c.OpenAccount},
 		{Pattern: "GET /login-test", Handler: c.LoginTest},
 		{Pattern: "POST /login-test", Limit: small, Handler: c.StartLoginTest},
 		{Pattern: "GET /login-test/start/{connection}/{ticket}", Throttle: slow, Handler: d.OpenTest},
@@ -103,6 +105,9 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "POST /recovery/{token}", Limit: small, Throttle: slow, Handler: c.UseRecoveryLink},
 		{Pattern: "GET /account/recovery", Handler: c.Recovery},
 		{Pattern: "POST /account/recovery", Limit: small, Handler: c.SetRecovery},
+		{Pattern: "GET /invitation/{token}", Throttle: slow, Handler: c.Invitation},
+		{Pattern: "POST /invitation/{token}", Limit: small, Throttle: slow, Handler: c.AcceptInvitation},
+		{Pattern: "POST /invitation/{token}/ask", Limit: small, Throttle: slow, Handler: c.AskForInvitation},
 		{Pattern: "GET /group-invitation/{token}", Throttle: slow, Handler: c.GroupInvitation},
 		{Pattern: "POST /group-invitation/{token}", Limit: small, Throttle: slow, Handler: c.AcceptGroupInvitation},
 		{Pattern: "GET /groups", Handler: c.Groups},
@@ -115,7 +120,7 @@ func (h *House) routes(version string) []web.Route {
 		{Pattern: "POST /setup/{token}", Limit: small, Throttle: slow, Handler: c.BecomeFirstOwner},
 
 		// the JSON API; its own table of operations is in web/api
-		{Pattern: "/api/v1/", Limit: 64 << 10, Handler: web.Plain(api.Handler(api.Options{Ledger: h.Ledger, Version: version, Now: h.now, StartTest: h.startTest, Replay: h.replay}).ServeHTTP)},
+		{Pattern: "/api/v1/", Limit: 64 << 10, Handler: web.Plain(api.Handler(api.Options{Ledger: h.Ledger, Now: h.now, StartTest: h.startTest, Replay: h.replay}).ServeHTTP)},
 	}
 }
 
