@@ -104,8 +104,15 @@ func checkCatalogue(d *document, at string, cat account.Catalogue) {
 		}
 		for j, r := range s.Roles {
 			id(key(at, "roles", j, "id"), "A role of "+s.ID+", its", r.ID)
+			opens(d, key(at, "roles", j, "docs"), r.Docs)
+		}
+		if _, _, known := cat.Role(account.Role(s.ID + ":" + s.KeyRole)); s.KeyRole != "" && !known {
+			d.bad(key(at, "key_role"), "Service %s has no role %q.", s.ID, s.KeyRole)
 		}
 		opens(d, key(at, "launch_url"), s.LaunchURL)
+	}
+	if e := cat.Limits.InviteExpiry; e != 0 && (e < account.LeastLinkLength || e > account.MostLinkLength) {
+		d.bad(key(at, "limits", "account_invite_expiry_default"), "Invitations are good for %s to %s.", account.PlainLength(account.LeastLinkLength), account.PlainLength(account.MostLinkLength))
 	}
 	for i, p := range cat.Products {
 		at := key(at, "products", i)

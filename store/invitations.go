@@ -217,6 +217,22 @@ func (l *Ledger) Invitation(ctx context.Context, by account.Actor, a account.Acc
 	return out, err
 }
 
+// WaitingInvitation finds the one that waits for an address, expired or not. Who may: as for Invitations.
+func (l *Ledger) WaitingInvitation(ctx context.Context, by account.Actor, a account.AccountID, email string) (out account.Invitation, err error) {
+	if email, err = account.NormalEmail(email); err != nil {
+		return out, err
+	}
+	err = l.look(ctx, by, a, userAdmins, func(h *hand) error {
+		row, found, err := h.PendingInvitation(a, email)
+		if err == nil && !found {
+			err = account.Errorf(account.NotFound, "No invitation of %s waits.", email).Coded("no_invitation")
+		}
+		out = row.Invitation
+		return err
+	})
+	return out, err
+}
+
 func (h *hand) invitation(id account.InvitationID) (table.Invitation, error) {
 	row, found, err := h.Tx.Invitation(h.Account.ID, id)
 	if err == nil && !found {

@@ -492,3 +492,42 @@ func FuzzReadPeopleCursor(f *testing.F) {
 		}
 	})
 }
+
+// REQ D-07
+func TestOnlyOwnersAndUserAdminsOfTheOrgManagePeople(t *testing.T) {
+	each(t, func(h *house) {
+		ana, ben := h.owner("ana@acme.example"), h.person("ben@acme.example", account.Member)
+		team := h.team("research")
+		i, _ := h.invites(asUser(ana), Invite{Email: "new@acme.example", Role: account.Member})
+		boss := h.person("boss@acme.example", account.Member)
+		h.ok(h.Grant(h.ctx(), asUser(ana), h.acme.ID, boss.ID, h.whole(), account.UserAdmin))
+		for name, give := range map[string]struct {
+			s account.Scope
+			r account.Role
+		}{"account-admin": {account.Scope{}, account.Admin}, "service-admin": {h.whole(), "registry:admin"}, "team-admin": {h.in(team), account.UserAdmin}} {
+			u := h.person(name+"@acme.example", account.Member)
+			h.ok(h.Grant(h.ctx(), asUser(ana), h.acme.ID, u.ID, give.s, give.r))
+			by := asUser(u)
+			all := map[string]error{}
+			_, all["invite"] = h.Invite(h.ctx(), by, h.acme.ID, Invite{Email: "x@acme.example", Role: account.Member})
+			_, all["resend"] = h.ResendInvitation(h.ctx(), by, h.acme.ID, i.ID)
+			all["revoke"] = h.RevokeInvitation(h.ctx(), by, h.acme.ID, i.ID)
+			_, all["invitations"] = h.Invitations(h.ctx(), by, h.acme.ID, "", "", 1)
+			_, all["roles of an invitation"] = h.AddInvitedRoles(h.ctx(), by, h.acme.ID, i.ID, h.whole(), []account.Role{"registry:reader"})
+			_, all["roles"] = h.Assign(h.ctx(), by, h.acme.ID, "ben@acme.example", h.whole(), []account.Role{"registry:reader"})
+			_, all["people"] = h.FindPeople(h.ctx(), by, h.acme.ID, PeopleQuery{})
+			_, all["remove"] = h.RemoveFromOrg(h.ctx(), by, h.acme.ID, ben.ID)
+			_, all["remove from account"] = h.RemoveFromAccount(h.ctx(), by, h.acme.ID, ben.ID)
+			_, all["disable"] = h.Disable(h.ctx(), by, h.acme.ID, ben.ID)
+			for what, err := range all {
+				if account.KindOf(err) != account.Forbidden {
+					t.Errorf("%s may %s: %v", name, what, err)
+				}
+			}
+		}
+		_, err := h.FindPeople(h.ctx(), asUser(boss), h.acme.ID, PeopleQuery{})
+		h.ok(err)
+		_, err = h.Invite(h.ctx(), asUser(boss), h.acme.ID, Invite{Email: "y@acme.example", Role: account.Admin})
+		h.refuses(err, account.Forbidden, "") // nobody gives more than they hold
+	})
+}

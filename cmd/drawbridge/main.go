@@ -34,8 +34,11 @@ type commands struct {
 	Cred      credentialCmd `cmd:"" name:"credential" help:"Draw a credential for an estate file to refer to, and store nothing."`
 	Stream    streamCmd     `cmd:"" help:"Let a transmitter send security events, and see what they did."`
 	Feed      feedCmd       `cmd:"" help:"Announce what happens to webhooks and as security events, and see what came of it."`
-	Org       orgCmd        `cmd:"" help:"Show an org, its people and their roles."`
-	User      userCmd       `cmd:"" help:"Show, take out and let in people of an org."`
+	Org       orgCmd        `cmd:"" help:"List orgs, show one with its people and their roles, name and convert it."`
+	Team      teamCmd       `cmd:"" help:"List, create, describe and remove the teams of an org."`
+	Account   accountCmd    `cmd:"" help:"List accounts, show one and what is left to set up, change account roles and the owner."`
+	User      userCmd       `cmd:"" help:"List, add, show, take out and let in people of an org, and give them roles."`
+	Invite    inviteCmd     `cmd:"" help:"Ask people into an account by mail."`
 	Key       keyCmd        `cmd:"" help:"List and revoke personal keys."`
 	Receipts  receiptsCmd   `cmd:"" help:"Show who was shut out, newest first, and how long it took."`
 	Drift     driftCmd      `cmd:"" help:"Show, and mend, what the identity providers and this house do not agree about."`

@@ -11,6 +11,9 @@ import (
 )
 
 type userCmd struct {
+	List    userListCmd    `cmd:"" help:"List people by name, those who are invited among them."`
+	Add     inviteAddCmd   `cmd:"" help:"Invite somebody by mail, and choose their roles (the same as invite add)."`
+	Roles   userRolesCmd   `cmd:"" help:"Give roles to somebody in the account or invited to it, or take them back."`
 	Show    userShowCmd    `cmd:"" help:"Show somebody: state, roles with their reasons, keys."`
 	Explain userExplainCmd `cmd:"" help:"Say why somebody holds what they hold, and what each rule makes of their groups."`
 	Remove  userRemoveCmd  `cmd:"" help:"Take everything somebody holds in an org, or with --account their place too."`
