@@ -72,14 +72,6 @@ func (c Catalogue) Origins() (all []string) {
 	return all
 }
 
-// Origins lists where people may be led from here: the origins of all relying services.
-func (c Catalogue) Origins() (all []string) {
-	for _, r := range c.Relying {
-		all = append(all, r.Origins...)
-	}
-	return all
-}
-
 // Service finds a service by id.
 func (c Catalogue) Service(id string) (Service, bool) {
 	i := slices.IndexFunc(c.Services, func(s Service) bool { return s.ID == id })
