@@ -13,6 +13,8 @@ type Catalogue struct {
 	Relying  []Relying `yaml:"relying_services"`
 	Products []Product `yaml:"products"` // what an org can hold a subscription of
 	Limits   Limits    `yaml:"limits"`
+
+	Terms []Document `yaml:"terms"` // what people agree to before they are let in (H-10); empty: nothing
 }
 
 // A Service is something an org can have enabled and people can hold roles in.
@@ -58,6 +60,7 @@ type Limits struct {
 	KeysPerUser      int           `yaml:"keys_per_user"`          // personal keys of one person in one org (T-12)
 	GroupValues      int           `yaml:"group_values_per_login"` // more are refused with a clear message
 	RulesLossShare   float64       `yaml:"rules_loss_share"`       // activation that takes roles from a larger share of people needs a confirmation
+	Password         PasswordRule  `yaml:"password"`
 	DiagnosisAge     time.Duration `yaml:"diagnosis_age"`
 	InviteExpiry     time.Duration `yaml:"account_invite_expiry_default"` // 0: 6 hours
 	GroupsPerOrg     int           `yaml:"external_groups_per_org"`

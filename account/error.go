@@ -80,3 +80,19 @@ func KindOf(err error) ErrorKind {
 	}
 	return ""
 }
+
+// Errors are all of the Errors that err was joined from, the outermost of each chain.
+func Errors(err error) (all []*Error) {
+	switch e := err.(type) { //nolint:errorlint // the tree is walked by hand
+	case nil:
+	case *Error:
+		return []*Error{e}
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			all = append(all, Errors(inner)...)
+		}
+	case interface{ Unwrap() error }:
+		return Errors(e.Unwrap())
+	}
+	return all
+}

@@ -58,6 +58,7 @@ type Presence struct {
 	Connection Connection        // without settings
 	Tenancies  []Place           // all active ones of the person, for the chooser
 	Groups     GroupSet          // last seen at this connection
+	TermsDue   bool              // they have not agreed to what the catalogue asks for now (H-10)
 
 	// External is a session that works in Account without a place in it: Tenancy is empty, and Roles are what ExternalGroups give (F-01, F-07).
 	External       bool

@@ -21,24 +21,25 @@ import (
 
 // Config is everything an operator can set. The help tag of a field is its manual; Print shows it.
 type Config struct {
-	PublicURL      string   `yaml:"public_url" help:"The address people and identity providers use, scheme and host, for instance https://login.acme.example. Every absolute URL is made from it; host headers are never believed."`
-	Listen         string   `yaml:"listen" help:"Address of the public listener. Port 0 picks a free one."`
-	TLS            TLS      `yaml:"tls" help:"Serve HTTPS ourselves. Leave empty behind a proxy that does."`
-	TrustedProxies []string `yaml:"trusted_proxies" help:"Addresses or networks (CIDR) of proxies whose X-Forwarded-For is believed. Empty: none."`
-	Operator       Operator `yaml:"operator" help:"The second listener, for operators: /metrics and /debug/pprof."`
-	Database       string   `yaml:"database" help:"sqlite:PATH for one machine, or postgres://user:password@host/name for as many replicas as wanted."`
-	Keyring        string   `yaml:"keyring" help:"File with the keys that seal secrets in the database. Keep a copy apart from the database: without it client secrets and our private keys are lost."`
-	Catalogue      string   `yaml:"catalogue" help:"YAML file with services, roles and limits. Empty: the shipped one."`
-	Log            Log      `yaml:"log" help:"One line per request and decision."`
-	Sessions       Sessions `yaml:"sessions" help:"How long a browser stays signed in. A connection or its provider can only shorten this."`
-	Lease          Duration `yaml:"lease" help:"How long this replica may answer session and key checks from memory without having heard from the database, 250ms to 10s. A removal may take as long while a replica is cut off; an outage of the database that is shorter goes unnoticed."`
-	SignIn         SignIn   `yaml:"sign_in" help:"The sign-in door."`
-	Scim           Scim     `yaml:"scim" help:"What identity providers push."`
-	Egress         Egress   `yaml:"egress" help:"What the daemon fetches from outside: metadata, discovery, keys, group listings."`
-	DNS            DNS      `yaml:"dns" help:"How domain ownership is looked up."`
-	Mail           Mail     `yaml:"mail" help:"How letters to people leave the house. Without a server they wait, up to a month."`
-	Metadata       Metadata `yaml:"metadata" help:"How SAML metadata with a URL is kept fresh."`
-	Shutdown       Duration `yaml:"shutdown" help:"How long requests under way may take to finish when the daemon is asked to stop."`
+	PublicURL      string    `yaml:"public_url" help:"The address people and identity providers use, scheme and host, for instance https://login.acme.example. Every absolute URL is made from it; host headers are never believed."`
+	Listen         string    `yaml:"listen" help:"Address of the public listener. Port 0 picks a free one."`
+	TLS            TLS       `yaml:"tls" help:"Serve HTTPS ourselves. Leave empty behind a proxy that does."`
+	TrustedProxies []string  `yaml:"trusted_proxies" help:"Addresses or networks (CIDR) of proxies whose X-Forwarded-For is believed. Empty: none."`
+	Operator       Operator  `yaml:"operator" help:"The second listener, for operators: /metrics and /debug/pprof."`
+	Database       string    `yaml:"database" help:"sqlite:PATH for one machine, or postgres://user:password@host/name for as many replicas as wanted."`
+	Keyring        string    `yaml:"keyring" help:"File with the keys that seal secrets in the database. Keep a copy apart from the database: without it client secrets and our private keys are lost."`
+	Catalogue      string    `yaml:"catalogue" help:"YAML file with services, roles and limits. Empty: the shipped one."`
+	Log            Log       `yaml:"log" help:"One line per request and decision."`
+	Sessions       Sessions  `yaml:"sessions" help:"How long a browser stays signed in. A connection or its provider can only shorten this."`
+	Lease          Duration  `yaml:"lease" help:"How long this replica may answer session and key checks from memory without having heard from the database, 250ms to 10s. A removal may take as long while a replica is cut off; an outage of the database that is shorter goes unnoticed."`
+	SignIn         SignIn    `yaml:"sign_in" help:"The sign-in door."`
+	Passwords      Passwords `yaml:"passwords" help:"How passwords of people who sign in by themselves are kept. What one has to be like is in the catalogue (limits.password)."`
+	Scim           Scim      `yaml:"scim" help:"What identity providers push."`
+	Egress         Egress    `yaml:"egress" help:"What the daemon fetches from outside: metadata, discovery, keys, group listings."`
+	DNS            DNS       `yaml:"dns" help:"How domain ownership is looked up."`
+	Mail           Mail      `yaml:"mail" help:"How letters to people leave the house. Without a server they wait, up to a month."`
+	Metadata       Metadata  `yaml:"metadata" help:"How SAML metadata with a URL is kept fresh."`
+	Shutdown       Duration  `yaml:"shutdown" help:"How long requests under way may take to finish when the daemon is asked to stop."`
 }
 
 // TLS names the certificate of the public listener.
@@ -70,6 +71,14 @@ type SignIn struct {
 	Rate     float64  `yaml:"rate" help:"Requests a second that one address may make to sign-in routes, on average. A sign-in takes three, and a whole office may share an address."`
 	Burst    int      `yaml:"burst" help:"How many of them at once."`
 	Parallel int      `yaml:"parallel" help:"How many SAML responses are judged at the same time; the others wait. 0: two per core."`
+}
+
+// Passwords says what keeping them costs, and which are refused.
+type Passwords struct {
+	Memory   int    `yaml:"memory" help:"KiB that hashing one password takes (argon2id). Whoever signs in has their hash made anew when this or passes changed."`
+	Passes   int    `yaml:"passes" help:"Passes over that memory."`
+	Parallel int    `yaml:"parallel" help:"How many passwords are worked on at the same time; the others wait. 0: half of the cores."`
+	Breached string `yaml:"breached" help:"Passwords that attackers try first, which nobody may choose: common for the shipped list, or a file with one password a line, or with sorted SHA-1 sums. Empty: none are refused."`
 }
 
 // Scim bounds what identity providers push.
@@ -156,6 +165,7 @@ func Default() Config {
 		Sessions:  Sessions{Idle: Duration(8 * time.Hour), Absolute: Duration(24 * time.Hour)},
 		Lease:     Duration(time.Second),
 		SignIn:    SignIn{FlowAge: Duration(15 * time.Minute), Rate: 20, Burst: 300},
+		Passwords: Passwords{Memory: 19 << 10, Passes: 2},
 		Scim:      Scim{Rate: 100, Burst: 400},
 		Egress:    Egress{Timeout: Duration(5 * time.Second)},
 		DNS:       DNS{Recheck: Duration(24 * time.Hour)},
@@ -256,6 +266,9 @@ func (c Config) Check() error {
 	between("dns.recheck", c.DNS.Recheck, time.Minute, 30*24*time.Hour)
 	between("metadata.refresh", c.Metadata.Refresh, time.Minute, 30*24*time.Hour)
 	between("shutdown", c.Shutdown, 0, 10*time.Minute)
+	if c.Passwords.Memory < 8 || c.Passwords.Memory > 1<<20 || c.Passwords.Passes < 1 || c.Passwords.Passes > 64 || c.Passwords.Parallel < 0 {
+		bad("passwords", "memory is 8 to 1048576 KiB, passes are 1 to 64")
+	}
 	if c.SignIn.Rate <= 0 || c.SignIn.Burst < 1 {
 		bad("sign_in", "rate and burst have to be above zero")
 	}

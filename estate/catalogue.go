@@ -36,6 +36,8 @@ type catalogueFile struct {
 	Relying  []account.Relying `yaml:"relying_services"`
 	Products []account.Product `yaml:"products"`
 	Limits   account.Limits    `yaml:"limits"`
+
+	Terms []account.Document `yaml:"terms"`
 }
 
 func parseCatalogue(data []byte, base account.Catalogue) (account.Catalogue, error) {
@@ -65,7 +67,21 @@ func (f catalogueFile) over(base account.Catalogue) account.Catalogue {
 	if f.Relying != nil {
 		base.Relying = f.Relying
 	}
+	if f.Terms != nil {
+		base.Terms = f.Terms
+	}
 	return base
+}
+
+func checkPasswords(d *document, at string, r account.PasswordRule) {
+	if whole := r.Whole(); whole.MinLength < 1 || whole.MinLength > 128 || whole.Passphrase < 0 || whole.Passphrase > 0 && whole.Passphrase < whole.MinLength {
+		d.bad(at, "min_length is 1 to 128, and a passphrase is no shorter.")
+	}
+	for i, c := range r.Require {
+		if !slices.Contains(account.PasswordClasses, c) {
+			d.bad(key(at, "require", i), "%q is no class of characters: it is upper, lower, digit or special.", c)
+		}
+	}
 }
 
 // opens says whether a service can open there: an https address, or a path of this installation.
@@ -114,6 +130,17 @@ func checkCatalogue(d *document, at string, cat account.Catalogue) {
 	if e := cat.Limits.InviteExpiry; e != 0 && (e < account.LeastLinkLength || e > account.MostLinkLength) {
 		d.bad(key(at, "limits", "account_invite_expiry_default"), "Invitations are good for %s to %s.", account.PlainLength(account.LeastLinkLength), account.PlainLength(account.MostLinkLength))
 	}
+	for i, t := range cat.Terms {
+		at := key(at, "terms", i)
+		id(key(at, "id"), "A document", t.ID)
+		if t.Label == "" || t.Version == "" {
+			d.bad(at, "Document %s needs a label for people and a version.", t.ID)
+		}
+		if u, err := url.Parse(t.URL); err != nil || u.Scheme != "https" || u.Host == "" {
+			d.bad(key(at, "url"), "%q is no https address at which people can read %s.", t.URL, t.ID)
+		}
+	}
+	checkPasswords(d, key(at, "limits", "password"), cat.Limits.Password)
 	for i, p := range cat.Products {
 		at := key(at, "products", i)
 		id(key(at, "id"), "A product", p.ID)

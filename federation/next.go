@@ -44,7 +44,7 @@ func ownPath(u *url.URL, raw string) string {
 	if !strings.HasPrefix(raw, "/") || strings.Contains(path, "//") || strings.Contains(u.Path, "//") || strings.Contains(u.Path, `\`) {
 		return ""
 	}
-	if slices.Contains([]string{"/signin", "/signout", "/signed-out"}, u.Path) || strings.HasPrefix(u.Path, "/login/") {
+	if slices.Contains([]string{"/signin", "/signup", "/signout", "/signed-out"}, u.Path) || strings.HasPrefix(u.Path, "/login/") || strings.HasPrefix(u.Path, "/signin/") {
 		return ""
 	}
 	return raw

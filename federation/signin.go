@@ -25,7 +25,7 @@ func (d *Door) SignInPage(w http.ResponseWriter, r *http.Request) error {
 
 // FindConnection takes the address and says which identity provider comes next (SP §4.1.3.2): POST /signin
 // with email and next. It looks at domains only and never at people, so that nobody learns who has an account
-// here; every answer is a 200 page and takes the same steps (RATE-2).
+// here; every answer is a 200 page and takes the same steps (RATE-2). Where no provider signs anybody in, the page asks for a password.
 func (d *Door) FindConnection(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
 	if err := d.form(w, r); err != nil {
@@ -42,18 +42,16 @@ func (d *Door) FindConnection(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !found {
-		return page.Render(w, r, http.StatusOK, page.SignIn{Email: email, Next: next, Notice: nowhere})
+		return page.Render(w, r, http.StatusOK, page.Password{Email: email, Next: next})
 	}
-	start := "/login/" + string(c.ID) + "?" + query("login_hint", email, "next", next)
+	start := startOf(c, email, next)
 	p := page.Continue{Email: email, Provider: provider(c), URL: start, ChangePath: "/signin" + suffix(query("next", next))}
 	if domain.CutOver { // K-21: no choice is left, so nothing is asked
 		return follow(w, r, start, p)
 	}
+	p.PasswordPath = "/signin/password?" + query("email", email, "next", next)
 	return page.Render(w, r, http.StatusOK, p) // K-19: federating alone sends nobody anywhere
 }
-
-// nowhere is for every address whose domain signs in nowhere here, whoever may live there.
-const nowhere = "No sign-in is set up for this address. If your company uses single sign-on here, ask your admin to add your domain."
 
 // Login starts a sign-in at one connection: GET /login/{connection}?next=&login_hint=.
 func (d *Door) Login(w http.ResponseWriter, r *http.Request) error {
@@ -121,13 +119,7 @@ func (d *Door) settle(w http.ResponseWriter, r *http.Request, c account.Connecti
 
 // enter gives the browser its session and sends it on.
 func (d *Door) enter(w http.ResponseWriter, r *http.Request, c account.Connection, f account.Flow, e store.Entrance) error {
-	if old := session.Token(r); !old.IsZero() {
-		// SES-2: a sign-in replaces the session that this browser had. It may belong to somebody else or to
-		// nobody; if it cannot be ended now it ends by its own limits.
-		if _, err := d.ledger.SignOut(r.Context(), person(r.Context(), e.User.ID), old); err != nil {
-			d.log.InfoContext(r.Context(), "the former session of a browser was not ended", "error", err)
-		}
-	}
+	d.forget(r, e.User.ID)
 	session.Set(w, e.Session, d.now())
 	d.ended(c, account.OutcomePassed)
 	request.Note(r.Context(), slog.String("verb", "user.signed_in"), slog.String("outcome", "done"), slog.String("actor", "user:"+string(e.User.ID)))

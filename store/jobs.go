@@ -175,6 +175,11 @@ func (l *Ledger) purge(ctx context.Context) error {
 			if gone, err = tx.Purge(now, oldest, purgeBatch); err != nil {
 				return err
 			}
+			identities, err := tx.PurgeIdentities(now, now.Add(-resetKept), purgeBatch)
+			if err != nil {
+				return err
+			}
+			gone = max(gone, identities)
 			requests, err := tx.PurgeSCIMRequests(now.Add(-requestAge), purgeBatch)
 			if err != nil {
 				return err

@@ -26,11 +26,12 @@ type Options struct {
 	Random    io.Reader         // nil: crypto/rand.Reader
 	Log       *slog.Logger      // nil: silent
 	Sessions  SessionLimits
-	FlowAge   time.Duration         // how long a started sign-in may take; at most 15 minutes, the default
-	Lease     time.Duration         // how long checks may be answered from memory without having asked; 250 ms to 10 s, default 1 s
-	Waited    func(time.Duration)   // told how long each change that took power away waited for other replicas; may be nil
-	SCIM      SCIMReader            // reads the SCIM messages that security events carry; empty: such events cannot take effect
-	Event     func(account.Event)   // told of each security event once it has taken effect; may be nil
+	FlowAge   time.Duration       // how long a started sign-in may take; at most 15 minutes, the default
+	Lease     time.Duration       // how long checks may be answered from memory without having asked; 250 ms to 10 s, default 1 s
+	Waited    func(time.Duration) // told how long each change that took power away waited for other replicas; may be nil
+	SCIM      SCIMReader          // reads the SCIM messages that security events carry; empty: such events cannot take effect
+	Event     func(account.Event) // told of each security event once it has taken effect; may be nil
+	Passwords PasswordKeeping
 	Removed   func(account.Receipt) // told of each removal once it is in force everywhere; may be nil
 }
 
@@ -65,6 +66,7 @@ func (o Options) withDefaults() Options {
 		o.Lease = time.Second
 	}
 	o.Lease = min(max(o.Lease, minLease), maxLease)
+	o.Passwords = o.Passwords.withDefaults()
 	return o
 }
 
@@ -74,6 +76,7 @@ type Ledger struct {
 	opt       Options
 	catalogue atomic.Pointer[account.Catalogue]
 	memory
+	hasher *hasher
 	newKey func(time.Time) (account.SPKey, error) // newSPKey; tests have it faster
 	heard  func(account.AuditLine)                // told of each audit line, by Apply; may be nil
 	pushed func(account.SCIMRequest)              // told of each push that changes something, by ReplaySCIM; may be nil
@@ -95,7 +98,8 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		return nil, account.Errorf(account.Invalid, "The ledger needs a keyring to seal secrets with.").
 			Fix("Make one with drawbridge init, and keep it outside of the database.")
 	}
-	l := &Ledger{opt: o.withDefaults(), memory: newMemory(), newKey: newSPKey,
+	o = o.withDefaults()
+	l := &Ledger{opt: o, memory: newMemory(), hasher: newHasher(o.Passwords, o.Random), newKey: newSPKey,
 		visits: newMemos[*visit](sessionsRemembered), keys: newMemos[*KeyHolder](keysRemembered)}
 	db, err := table.Open(ctx, o.URL, l.now)
 	if err != nil {

@@ -243,6 +243,7 @@ func (l *Ledger) setUserState(tx *table.Tx, by account.Actor, user account.User,
 	}
 	if s == account.UserDisabled { // and what works in none of their accounts
 		_, err = tx.EndSessionsOfUser(u)
+		err = errors.Join(err, tx.DropLocal(u))
 	}
 	return out, err
 }

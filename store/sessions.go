@@ -112,6 +112,9 @@ func (l *Ledger) presence(tx *table.Tx, v table.Visit) (account.Presence, error)
 	p := account.Presence{Session: v.Session.Session, User: v.User, Account: v.House.Account, Org: v.House.Org, Tenancy: v.Tenancy,
 		Connection: v.Connection, Groups: v.Groups, Teams: map[account.TeamID]account.Team{}, Rules: map[account.RuleID]string{}}
 	var err error
+	if p.TermsDue, err = l.termsDue(tx, v.User.ID); err != nil {
+		return p, err
+	}
 	if p.Tenancies, err = placesOf(tx, v); err != nil {
 		return p, err
 	}

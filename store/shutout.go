@@ -96,6 +96,9 @@ func (h *hand) endAll(r *account.Receipt, everywhere bool) error {
 			return err
 		}
 		sessions += more
+		if err := h.DropLocal(r.User); err != nil { // whoever comes back proves their mailbox again
+			return err
+		}
 	}
 	keys, err := h.RevokeKeys(a, r.User, r.Why, h.now)
 	if err != nil {

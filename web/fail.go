@@ -136,6 +136,9 @@ func answer(w http.ResponseWriter, r *http.Request, a answerOf) {
 	if a.status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="drawbridge"`) // RFC 9110 section 11.6.1
 	}
+	if a.status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "60") // of what the ledger counts
+	}
 	if a.status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "1") // RFC 9110 section 10.2.3: a client keeps its credentials and asks again
 	}

@@ -23,6 +23,9 @@ const (
 	FlowCookie = "__Host-drawbridge-flow" // the browser that pending sign-ins are bound to
 )
 
+// PendingCookie is known to the browser that signs up, or owes a second factor.
+const PendingCookie = "__Host-drawbridge-pending"
+
 // FlowAge is how long a browser keeps the flow cookie after it was last used to start a sign-in.
 const FlowAge = 15 * time.Minute
 
@@ -85,6 +88,20 @@ func Clear(w http.ResponseWriter) {
 
 // Browser is what the flow cookie holds: empty when this browser has no sign-in under way.
 func Browser(r *http.Request) string { return only(r, FlowCookie) }
+
+// Pending is what the pending cookie holds: zero when this browser has neither a sign-up nor half a sign-in under way.
+func Pending(r *http.Request) account.Secret { return account.NewSecret(only(r, PendingCookie)) }
+
+// SetPending gives the browser the token of a sign-up or of half a sign-in. The ledger knows how long it is good for; the browser forgets it
+// when it is closed. It is sent along with links in letters that are opened in a mail page, so it is SameSite=Lax.
+func SetPending(w http.ResponseWriter, token string) {
+	http.SetCookie(w, &http.Cookie{Name: PendingCookie, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
+// ClearPending takes it away.
+func ClearPending(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{Name: PendingCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+}
 
 // SetBrowser gives the browser its flow cookie, or lets the one it has live on. It is sent along with
 // the provider's cross-site POST (SAML-R3, OIDC-F3), so it is SameSite=None; it opens nothing by itself.

@@ -66,6 +66,7 @@ func New(t testing.TB, database string) *World {
 	w.must(house.WriteKeyring(w.Cfg.Keyring, keyring))
 	w.Cfg.Database = database
 	w.Cfg.Egress.Allow = []string{"localhost", "127.0.0.1", "::1"}
+	w.Cfg.Passwords.Memory, w.Cfg.Passwords.Passes = 64, 1 // what hashing costs makes no difference to a story
 	w.Cfg.SignIn.Rate, w.Cfg.SignIn.Burst = 1000, 10_000
 	w.Post, err = post.Open()
 	w.must(err)

@@ -46,6 +46,9 @@ func New(o Options) *Console {
 func (c *Console) signedIn(w http.ResponseWriter, r *http.Request, h session.Handler) error {
 	return session.Require(c.ledger, func(w http.ResponseWriter, r *http.Request, p account.Presence) error {
 		request.Note(r.Context(), slog.String("actor", "user:"+string(p.User.ID)), slog.String("org", p.Org.Name))
+		if p.TermsDue && r.Method == http.MethodGet { // H-10
+			return see(w, r, "/terms?next="+url.QueryEscape(r.URL.RequestURI()))
+		}
 		return h(w, r, p)
 	})(w, r)
 }

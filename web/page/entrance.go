@@ -33,6 +33,8 @@ type Continue struct {
 	Provider   string // what the person knows it as: the connection's or the account's name
 	URL        string // our own path that starts the sign-in
 	ChangePath string // back to the address; empty: /signin
+
+	PasswordPath string // where a password is taken as well (K-19); empty: nowhere
 }
 
 func (c Continue) frame() frame { return frame{Title: "Continue to " + c.Provider} }

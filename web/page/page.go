@@ -91,6 +91,7 @@ var all = []Page{
 	GroupInvitation{}, ExternalGroups{}, ExternalGroup{},
 	Setup{}, Home{}, Choose{}, NoAccess{}, NoAccount{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
 	Recover{}, RecoveryLink{}, Recovery{},
+	Password{}, SignUp{}, Verify{}, VerifyLink{}, Verified{}, Welcome{}, Forgot{}, NewPassword{}, ConfirmPassword{}, AgreeTerms{},
 }
 
 func parse(name string) (*template.Template, error) {

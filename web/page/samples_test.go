@@ -22,6 +22,9 @@ var (
 	acme = Org{Name: "acme", Title: "Acme Robotics", Type: account.Enterprise}
 )
 
+var someTerms = []Term{{ID: "terms", Label: "terms of use", Version: "2030-01", URL: "https://acme.example/terms", Before: "2029-06"},
+	{ID: "privacy", Label: "privacy policy", Version: "3", URL: "https://acme.example/privacy", Checked: true}}
+
 var samples = []sample{
 	{"sign-in", 200, SignIn{Next: "/o/acme/teams"}},
 	{"sign-in-notice", 200, SignIn{Email: "ana.ruiz@acme.example", Notice: "Your session ended after 12 hours. Sign in again to go on."}},
@@ -81,6 +84,31 @@ var samples = []sample{
 		{Account: "acc_2", Name: "ruiz", Org: Org{Name: "ruiz", Type: account.Individual}, Role: "Owner", Owner: true},
 		{Account: "acc_3", Name: "globex", Org: Org{Name: "globex-international-manufacturing", Title: "Globex International Manufacturing and Logistics", Type: account.Enterprise}, Role: "Member"},
 	}}},
+	{"password", 200, Password{Email: "ana.ruiz@acme.example", Next: "/o/acme", Provider: "Okta", URL: "/login/con_01kkp3v8m2q7r4c9tdyz5x6w1n"}},
+	{"password-wrong", 403, Password{Email: "ana.ruiz@acme.example", Errors: FieldErrors{{Field: "password", Message: "This address and this password do not belong together.",
+		Fix: "Try again, or have a link sent by which you choose a new password."}}}},
+	{"sign-up", 200, SignUp{Rule: []string{"at least 9 characters", "an upper-case letter", "a digit"}, Terms: someTerms}},
+	{"sign-up-wrong", 422, SignUp{Email: "ana.ruiz@", Next: "/account/new", Rule: []string{"at least 9 characters", "an upper-case letter", "a digit"}, Terms: someTerms, Errors: FieldErrors{
+		{Field: "email", Message: "Expected one e-mail address such as ana@acme.example."}, {Field: "password", Message: "The password needs a digit."},
+		{Field: "password", Message: "The password needs an upper-case letter."}, {Field: "confirmation", Message: "The two passwords differ.", Fix: "Type the same one twice."},
+		{Field: "terms", Message: "Agree to the terms of use first."}}}},
+	{"verify", 200, Verify{Email: "ana.ruiz@acme.example", TriesLeft: 5, LettersLeft: 4, ExpiresAt: noon}},
+	{"verify-wrong", 422, Verify{Email: "ana.ruiz@acme.example", TriesLeft: 1, LettersLeft: 4, ExpiresAt: noon, Error: &FieldError{Field: "code", Message: "This is not the code of the newest letter.", Fix: "You can try once more."}}},
+	{"verify-sent", 200, Verify{Email: "ana.ruiz@acme.example", ExpiresAt: noon, Sent: true}},
+	{"verify-link", 200, VerifyLink{Email: "ana.ruiz@acme.example", Path: "/verify/t0k3n", Mine: true}},
+	{"verify-link-elsewhere", 403, VerifyLink{Email: "ana.ruiz@acme.example", Path: "/verify/t0k3n", Errors: FieldErrors{{Field: "password", Message: "This is not the password that was chosen when signing up."}}}},
+	{"verified", 200, Verified{Email: "ana.ruiz@acme.example"}},
+	{"welcome", 200, Welcome{Who: Who{Email: "ana.ruiz@acme.example", Token: "t0k3n"}, Next: "/account/new"}},
+	{"forgot", 200, Forgot{Email: "ana.ruiz@acme.example"}},
+	{"forgot-wrong", 422, Forgot{Email: "ana.ruiz@", Error: &FieldError{Field: "email", Message: "Expected one e-mail address."}}},
+	{"forgot-sent", 200, Forgot{Email: "ana.ruiz@acme.example", Sent: true}},
+	{"new-password", 200, NewPassword{Email: "ana.ruiz@acme.example", Path: "/password/reset/t0k3n", Rule: []string{"at least 9 characters", "a digit"}}},
+	{"new-password-wrong", 422, NewPassword{Email: "ana.ruiz@acme.example", Path: "/password/reset/t0k3n", Rule: []string{"at least 9 characters", "a digit"},
+		Errors: FieldErrors{{Field: "password", Message: "The password needs a digit."}}}},
+	{"confirm", 200, ConfirmPassword{Who: ana, Next: "/setup/api-keys"}},
+	{"confirm-wrong", 403, ConfirmPassword{Who: ana, Errors: FieldErrors{{Field: "password", Message: "This is not your password.", Fix: "Try again."}}}},
+	{"terms", 200, AgreeTerms{Who: ana, Next: "/o/acme", Terms: someTerms}},
+	{"terms-wrong", 422, AgreeTerms{Who: ana, Terms: someTerms, Errors: FieldErrors{{Field: "terms", Message: "Agree to the terms of use first."}}}},
 	{"no-account", 200, NoAccount{Who: Who{Email: "ana.ruiz@acme.example", Token: "t0k3n"}}},
 	{"no-access", 200, NoAccess{Who: ana, Org: acme, Provider: "Okta", Diagnosis: dx, Contact: "it@acme.example",
 		Groups: Groups{State: account.GroupsComplete, Values: []string{"everyone", "vpn-users-madrid"}}}},

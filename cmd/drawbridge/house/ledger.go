@@ -17,6 +17,7 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/config"
 	"github.com/drawbridge-id/drawbridge/estate"
+	"github.com/drawbridge-id/drawbridge/passwords"
 	"github.com/drawbridge-id/drawbridge/scim"
 	"github.com/drawbridge-id/drawbridge/store"
 )
@@ -94,12 +95,40 @@ func ledgerOptions(c config.Config, t Tools) (store.Options, error) {
 	if err != nil {
 		return store.Options{}, err
 	}
+	breached, err := readBreached(c.Passwords.Breached)
+	if err != nil {
+		return store.Options{}, err
+	}
 	return store.Options{
 		URL: c.Database, Keyring: keyring, Catalogue: catalogue, Now: t.Now, Random: t.Random, Log: t.Log,
 		Sessions: store.SessionLimits{Idle: time.Duration(c.Sessions.Idle), Absolute: time.Duration(c.Sessions.Absolute)},
 		FlowAge:  time.Duration(c.SignIn.FlowAge), Lease: time.Duration(c.Lease),
 		SCIM: scim.Embedded(),
+		Passwords: store.PasswordKeeping{Cost: passwords.Cost{Memory: uint32(c.Passwords.Memory), Passes: uint32(c.Passwords.Passes), Threads: 1},
+			Parallel: c.Passwords.Parallel, Breached: breached},
 	}, nil
+}
+
+// readBreached opens the list of passwords that nobody may choose. It stays open as long as the process runs.
+func readBreached(name string) (*passwords.Breached, error) {
+	switch name {
+	case "":
+		return nil, nil
+	case "common":
+		return passwords.Common(), nil
+	}
+	f, err := os.Open(name)
+	var list *passwords.Breached
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil {
+			list, err = passwords.ReadBreached(f, info.Size())
+		}
+	}
+	if err != nil {
+		return nil, account.Errorf(account.Invalid, "passwords.breached: the list %s is not understood: %v", name, err)
+	}
+	return list, nil
 }
 
 func readCatalogue(path string) (account.Catalogue, error) {

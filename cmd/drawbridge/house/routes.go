@@ -43,6 +43,27 @@ func (h *House) routes() []web.Route {
 		{Pattern: "POST /signout", Limit: small, Handler: d.SignOut},
 		{Pattern: "GET /signed-out", Handler: d.SignedOutPage},
 
+		// people who sign in by themselves
+		{Pattern: "GET /signin/password", Handler: d.PasswordPage},
+		{Pattern: "POST /signin/password", Limit: small, Throttle: slow, Handler: d.SignInByPassword},
+		{Pattern: "GET /signin/confirm", Handler: d.ConfirmPage},
+		{Pattern: "POST /signin/confirm", Limit: small, Throttle: slow, Handler: d.Confirm},
+		{Pattern: "GET /signup", Handler: d.SignUpPage},
+		{Pattern: "POST /signup", Limit: small, Throttle: slow, Handler: d.SignUp},
+		{Pattern: "GET /verify", Handler: d.VerifyPage},
+		{Pattern: "POST /verify", Limit: small, Throttle: slow, Handler: d.Verify},
+		{Pattern: "POST /verify/resend", Limit: small, Throttle: slow, Handler: d.ResendVerification},
+		{Pattern: "GET /verify/{token}", Throttle: slow, Handler: d.VerifyLinkPage},
+		{Pattern: "POST /verify/{token}", Limit: small, Throttle: slow, Handler: d.VerifyByLink},
+		{Pattern: "GET /welcome", Handler: d.WelcomePage},
+		{Pattern: "POST /welcome", Limit: small, Handler: d.Welcome},
+		{Pattern: "GET /password/forgot", Handler: d.ForgotPage},
+		{Pattern: "POST /password/forgot", Limit: small, Throttle: slow, Handler: d.Forgot},
+		{Pattern: "GET /password/reset/{token}", Throttle: slow, Handler: d.ResetPage},
+		{Pattern: "POST /password/reset/{token}", Limit: small, Throttle: slow, Handler: d.Reset},
+		{Pattern: "GET /terms", Handler: d.TermsPage},
+		{Pattern: "POST /terms", Limit: small, Handler: d.AgreeTerms},
+
 		// SAML, per connection
 		{Pattern: "GET /saml/{connection}/metadata", Handler: d.Metadata},
 		{Pattern: "POST /saml/{connection}/acs", Limit: message, Exempt: true, Throttle: slow, Handler: d.ACS},
