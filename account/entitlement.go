@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -41,6 +42,20 @@ type Product struct {
 	LaunchURL    string        `yaml:"launch_url"`   // where its services open that have no address of their own; may be empty
 	Premium      bool          `yaml:"premium"`      // for enterprise orgs: an activation converts an individual one (B-06, B-07)
 	Instructions string        `yaml:"instructions"` // printed on its certificates
+}
+
+// PlainTerm says how long a subscription runs, for people.
+func PlainTerm(d time.Duration) string {
+	const year = 365 * 24 * time.Hour
+	switch {
+	case d == 0:
+		return "without an end"
+	case d == year:
+		return "1 year"
+	case d%year == 0:
+		return fmt.Sprintf("%d years", d/year)
+	}
+	return PlainLength(d)
 }
 
 // A Registration is what somebody says about themselves who registers a certificate (G-19).

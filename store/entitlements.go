@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -62,7 +61,7 @@ func (l *Ledger) IssueCertificate(ctx context.Context, by account.Actor, a Award
 			return nil, err
 		}
 		return awarded(e), l.writeLetter(tx, "", e.Email, "certificate", map[string]string{"Number": number, "Ref": e.Tail, "Item": p.Label, "Details": p.Details,
-			"Holder": e.Holder, "Term": termWords(e.Term), "Until": e.Link.Until.Format("2 January 2006"), "Note": e.Note, "Instructions": p.Instructions}, now)
+			"Holder": e.Holder, "Term": account.PlainTerm(e.Term), "Until": e.Link.Until.Format("2 January 2006"), "Note": e.Note, "Instructions": p.Instructions}, now)
 	})
 	return e.Entitlement, account.NewSecret(number), err
 }
@@ -120,25 +119,12 @@ func (l *Ledger) give(tx *table.Tx, e *table.Entitlement, by account.Actor, now 
 
 // offer sends the letter of an invitation.
 func (l *Ledger) offer(tx *table.Tx, e table.Entitlement, p account.Product, token string, now time.Time) error {
-	return l.writeLetter(tx, "", e.Email, "activation", map[string]string{"Token": token, "Item": e.Label, "Details": p.Details, "Term": termWords(e.Term),
+	return l.writeLetter(tx, "", e.Email, "activation", map[string]string{"Token": token, "Item": e.Label, "Details": p.Details, "Term": account.PlainTerm(e.Term),
 		"Note": e.Note, "Good": account.PlainLength(e.Link.Validity)}, now)
 }
 
 func awarded(e table.Entitlement) *note {
 	return &note{Target: string(e.ID), Detail: map[string]any{"product": e.Product, "email": e.Email, "source": e.Source, "way": account.WayEntitlement}}
-}
-
-func termWords(d time.Duration) string {
-	switch days := d / (24 * time.Hour); {
-	case d == 0:
-		return "without an end"
-	case days%365 == 0 && days > 0:
-		if days == 365 {
-			return "1 year"
-		}
-		return fmt.Sprintf("%d years", days/365)
-	}
-	return account.PlainLength(d)
 }
 
 // certificateNumber draws 100 bits, in letters and digits that nobody confuses.

@@ -40,6 +40,7 @@ type Who struct {
 	Org   string // title or name of the org they work in; may be empty
 	Token string // the session's form token, sent back by every form of the page
 
+	Contact    string    // path of the letter to the org's owners; empty: they work in no org
 	BreakGlass time.Time // until when emergency access lasts, said on every page; zero: it is a session like others (I-06)
 }
 
@@ -89,6 +90,9 @@ var drawings = func() map[reflect.Type]drawing {
 var all = []Page{
 	SignIn{}, Continue{}, AutoPost{}, Refused{}, AlreadyUsed{}, SignedOut{},
 	GroupInvitation{}, ExternalGroups{}, ExternalGroup{},
+	Invitation{}, Setup{}, AccountNew{}, Home{}, Choose{}, NoAccess{}, NoAccount{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
+	Activate{}, Transfer{}, Transferred{}, Activated{}, Register{}, RegisterCertificate{}, RegisterAccount{}, ActivateCode{}, ReviewCodes{}, Subscriptions{}, Services{},
+	Recover{}, RecoveryLink{}, Recovery{}, Contact{}, Notifications{}, Unsubscribe{},
 	Setup{}, Home{}, Choose{}, NoAccess{}, NoAccount{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
 	Recover{}, RecoveryLink{}, Recovery{},
 	Password{}, SignUp{}, Verify{}, VerifyLink{}, Verified{}, Welcome{}, Forgot{}, NewPassword{}, ConfirmPassword{}, AgreeTerms{},

@@ -22,6 +22,19 @@ var (
 	acme = Org{Name: "acme", Title: "Acme Robotics", Type: account.Enterprise}
 )
 
+var (
+	suite = OfferView{Label: "Enterprise suite", Details: "The enterprise software, a private registry and private functions, for a year.", Term: "1 year",
+		Note: "Early access, until the summer.", Email: "ana.ruiz@acme.example", Until: noon}
+	cards = []ServiceCard{{ID: "catalog", Label: "Catalog"}, {ID: "enterprise", Label: "Enterprise software", Premium: true, Launch: "https://suite.example/", Brought: "Enterprise suite"}}
+)
+
+func offered(all bool) OfferPlaces {
+	return OfferPlaces{Verb: "Activate Product", All: all, More: "/activate/t0k3n?all=1",
+		Owned: []OfferPlace{{Account: "acc_2", Name: "ruiz", Org: Org{Name: "ruiz", Type: account.Individual}, Owner: true},
+			{Account: "acc_4", Name: "acme", Org: acme, Owner: true, Subscriptions: []string{"Registry trial"}, Why: "Enterprise suite is active on acme already, without an end. Choose another account."}},
+		Others: []OfferPlace{{Account: "acc_3", Name: "globex", Org: Org{Name: "globex", Type: account.Enterprise}, OwnerEmail: "olaf@globex.example", Transfer: "/activate/t0k3n/transfer?account=acc_3"},
+			{Account: "acc_5", Name: "initech", Org: Org{Name: "initech", Type: account.Enterprise}, OwnerEmail: "ida@initech.example", Ask: "/contact?account=acc_5"}}}
+}
 var someTerms = []Term{{ID: "terms", Label: "terms of use", Version: "2030-01", URL: "https://acme.example/terms", Before: "2029-06"},
 	{ID: "privacy", Label: "privacy policy", Version: "3", URL: "https://acme.example/privacy", Checked: true}}
 
@@ -41,8 +54,38 @@ var samples = []sample{
 	{"setup", 200, Setup{Path: "/setup/t0k3n"}},
 	{"setup-error", 422, Setup{Path: "/setup/t0k3n", Name: "Acme Robotics", Email: "ana.ruiz@acme.example", Error: &FieldError{
 		Field: "name", Message: "An account name has no spaces, “Acme Robotics” has.", Fix: "Use “Acme-Robotics”."}}},
+	{"account-new", 200, AccountNew{Who: ana}},
+	{"account-new-error", 422, AccountNew{Who: ana, Name: "Acme Robotics", Next: "/choose", Error: &FieldError{
+		Field: "name", Message: "An account name has no spaces, “Acme Robotics” has.", Fix: "Use “Acme-Robotics”."}}},
+	{"invitation", 200, Invitation{Path: "/invitation/t0k3n", Org: acme, Inviter: "olga.holm@acme.example", Email: "ana.ruiz@acme.example", Role: "Administrator",
+		Message: "Hello Ana,\n\nthis is for the <b>registry</b> of the new robots.", State: account.LinkPending, Until: noon.Add(6 * time.Hour),
+		Scopes: []Scope{{Roles: []Role{{Label: "User admin"}, {Label: "Registry Writer"}}}, {Team: "build", Roles: []Role{{Label: "Functions Developer"}}}},
+		SignIn: "/signin?next=%2Finvitation%2Ft0k3n", SignUp: "/signup?next=%2Finvitation%2Ft0k3n"}},
+	{"invitation-accept", 200, Invitation{Who: &ana, Path: "/invitation/t0k3n", Org: acme, Email: "ana.ruiz@acme.example", Role: "Member", State: account.LinkPending, Until: noon}},
+	{"invitation-again", 200, Invitation{Who: &ana, Path: "/invitation/t0k3n", Org: acme, Email: "ana.ruiz@acme.example", Role: "Member", State: account.LinkPending, Until: noon,
+		Again: true, SignIn: "/signin/confirm?next=%2Finvitation%2Ft0k3n"}},
+	{"invitation-wrong", 200, Invitation{Who: &ana, Path: "/invitation/t0k3n", Org: acme, Email: "ben.okoye@acme.example", Role: "Member", State: account.LinkPending, Until: noon, Wrong: true}},
+	{"invitation-refused", 409, Invitation{Who: &ana, Path: "/invitation/t0k3n", Org: acme, Email: "ana.ruiz@acme.example", Role: "Administrator", State: account.LinkPending, Until: noon,
+		Refusal: "acme has its limit of 3 owners.", Fix: "Remove one of them first."}},
+	{"invitation-expired", 200, Invitation{Path: "/invitation/t0k3n", Org: acme, Inviter: "olga.holm@acme.example", State: account.LinkExpired, Until: noon}},
+	{"invitation-asked", 200, Invitation{Path: "/invitation/t0k3n", Org: acme, Inviter: "olga.holm@acme.example", State: account.LinkExpired, Until: noon, Asked: true}},
+	{"invitation-mine", 200, Invitation{Who: &ana, Path: "/invitation/t0k3n", Org: acme, Role: "Member", State: account.LinkAccepted, Mine: true,
+		Left: []Scope{{Roles: []Role{{Label: "Functions Developer"}}}}}},
+	{"invitation-used", 200, Invitation{Path: "/invitation/t0k3n", Org: acme, State: account.LinkAccepted}},
+	{"invitation-revoked", 200, Invitation{Path: "/invitation/t0k3n", Org: acme, Inviter: "olga.holm@acme.example", State: account.LinkRevoked}},
 	{"signed-out", 200, SignedOut{Provider: "Contoso"}},
 	{"recover", 200, Recover{}},
+	{"contact", 200, Contact{Who: ana, Org: acme, Templates: account.ContactTemplates(account.Org{Name: "acme"}, "build"), Teams: []string{"build", "research"}, Template: "team_access", Team: "build",
+		Subject: "Access to team build of acme", Text: "Hello,\n\nplease give me access."}},
+	{"contact-error", 422, Contact{Who: ana, Org: acme, Templates: account.ContactTemplates(account.Org{Name: "acme"}, ""), Template: "product_request", Text: "Hello",
+		Error: &FieldError{Field: "subject", Message: "A subject has 1 to 150 bytes."}}},
+	{"contact-sent", 200, Contact{Who: ana, Org: acme, Sent: 2}},
+	{"notifications", 200, Notifications{Who: ana, Saved: true, Sections: []NotificationSection{
+		{Service: "portal", Label: "This portal", Kinds: []NotificationKind{{"portal/maintenance", "Scheduled maintenance", true}}},
+		{Service: "registry", Label: "Private Registry", Orgs: []string{"acme"}, Kinds: []NotificationKind{{"registry/release_notes", "Release notes", false}, {"registry/security", "Security vulnerabilities and scan reports", true}}},
+	}}},
+	{"unsubscribe", 200, Unsubscribe{Path: "/unsubscribe/t0k3n", Service: "Private Registry", Kind: "Release notes"}},
+	{"unsubscribed", 200, Unsubscribe{Service: "Private Registry", Kind: "Release notes", Done: true}},
 	{"recover-error", 422, Recover{Error: &FieldError{Field: "account", Message: "Say which account.", Fix: "Type its number, its name, or your address."}}},
 	{"recover-asked", 200, Recover{Asked: true}},
 	{"recovery-link", 200, RecoveryLink{Path: "/recovery/t0k3n", Purpose: account.RecoveryEnter, Org: acme, Email: "rescue@backup.example"}},
@@ -84,6 +127,37 @@ var samples = []sample{
 		{Account: "acc_2", Name: "ruiz", Org: Org{Name: "ruiz", Type: account.Individual}, Role: "Owner", Owner: true},
 		{Account: "acc_3", Name: "globex", Org: Org{Name: "globex-international-manufacturing", Title: "Globex International Manufacturing and Logistics", Type: account.Enterprise}, Role: "Member"},
 	}}},
+	{"activate", 200, Activate{Path: "/activate/t0k3n", Offer: suite, State: account.LinkPending, SignIn: "/signin", SignUp: "/signup"}},
+	{"activate-wrong", 200, Activate{Who: &ana, Path: "/activate/t0k3n", Offer: suite, State: account.LinkPending, Wrong: true}},
+	{"activate-choose", 200, Activate{Who: &ana, Path: "/activate/t0k3n", Offer: suite, State: account.LinkPending, Places: offered(true)}},
+	{"activate-error", 422, Activate{Who: &ana, Path: "/activate/t0k3n", Offer: suite, State: account.LinkPending, Places: offered(false),
+		Error: &FieldError{Field: "name", Message: "There is an account or org called like that already.", Fix: "Use “ruiz-2”, for instance."}}},
+	{"activate-used", 200, Activate{Offer: suite, State: account.LinkAccepted, EndedAt: noon}},
+	{"activate-transferred", 200, Activate{Who: &ana, Offer: suite, State: account.LinkTransferred, EndedAt: noon}},
+	{"activate-expired", 200, Activate{Offer: suite, State: account.LinkExpired}},
+	{"transfer", 200, Transfer{Who: ana, Path: "/x", Back: "/y", Offer: suite, Account: "acc_3", Name: "globex", Owner: "olaf@globex.example",
+		Message: "I was invited to activate Enterprise suite, and would like to use it in the account globex, which you own. Please activate it there."}},
+	{"transferred", 200, Transferred{Who: ana, Offer: suite, Name: "globex", Owner: "olaf@globex.example"}},
+	{"activated", 200, Activated{Who: ana, Label: "Enterprise suite", Org: Org{Name: "ruiz", Type: account.Enterprise}}},
+	{"register", 200, Register{SignIn: "/signin?next=%2Fregister%2Fcertificate", SignUp: "/signup?next=%2Fregister%2Fcertificate"}},
+	{"register-certificate", 422, RegisterCertificate{Who: ana, Fields: []FormField{
+		{Name: "number", Label: "Certificate number", Type: "text", Hint: "20 letters and digits, as the certificate shows it.", Value: "AB12C-9KQ2M-00000-ZZZZ9"},
+		{Name: "phone", Label: "Phone", Type: "tel", Complete: "tel", Error: &FieldError{Field: "phone", Message: "Your phone number is missing.", Fix: "Fill it in."}},
+		{Name: "address", Label: "Address", Type: "lines", Complete: "street-address", Error: &FieldError{Field: "address", Message: "Your address is missing.", Fix: "Fill it in."}},
+		{Name: "company", Label: "Company", Type: "text", Optional: true}},
+		Errors: []FieldError{{Field: "phone", Message: "Your phone number is missing."}, {Field: "address", Message: "Your address is missing."}}}},
+	{"register-account", 200, RegisterAccount{Who: ana, Offer: suite, Places: offered(true), Kept: []Field{{"number", "AB12C-9KQ2M-00000-ZZZZ9"}}}},
+	{"register-account-none", 200, RegisterAccount{Who: ana, Offer: suite, Places: OfferPlaces{Verb: "Activate"}}},
+	{"activate-code", 200, ActivateCode{Who: ana, Fields: []FormField{{Name: "company", Label: "Company", Type: "text", Complete: "organization"},
+		{Name: "codes", Label: "Serial numbers or activation codes", Type: "lines", Hint: "One or more, with commas in between."}}}},
+	{"review-codes", 200, ReviewCodes{Who: ana, Codes: []CodeRow{{"GPU-1", true, "Enterprise suite"}, {"B2", false, "Nobody here knows it. Check its spelling."}}, Bad: 1,
+		Kept: []Field{{"codes", "GPU-1, B2"}}}},
+	{"review-codes-good", 200, ReviewCodes{Who: ana, Codes: []CodeRow{{"GPU-1", true, "Enterprise suite"}, {"GPU-2", true, "Enterprise suite"}}, Places: offered(false)}},
+	{"subscriptions", 200, Subscriptions{Who: ana, Org: acme, Activated: true, Owner: true, Services: cards, Active: []SubscriptionRow{
+		{Label: "Enterprise suite", Services: []string{"Enterprise software", "Registry"}, From: noon, Until: noon.AddDate(1, 0, 0), Quantity: 8, Source: "activation codes", State: "Active"}},
+		Past: []SubscriptionRow{{Label: "Registry trial", Services: []string{"Registry"}, From: noon.AddDate(0, -6, 0), Until: noon.AddDate(0, -3, 0), Quantity: 1, Source: "an invitation", State: "Ended"}}}},
+	{"subscriptions-none", 200, Subscriptions{Who: ana, Org: Org{Name: "ruiz", Type: account.Individual}}},
+	{"services", 200, Services{Who: ana, Org: acme, Services: cards}},
 	{"password", 200, Password{Email: "ana.ruiz@acme.example", Next: "/o/acme", Provider: "Okta", URL: "/login/con_01kkp3v8m2q7r4c9tdyz5x6w1n"}},
 	{"password-wrong", 403, Password{Email: "ana.ruiz@acme.example", Errors: FieldErrors{{Field: "password", Message: "This address and this password do not belong together.",
 		Fix: "Try again, or have a link sent by which you choose a new password."}}}},
