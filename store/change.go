@@ -133,7 +133,7 @@ func (l *Ledger) tenancy(tx *table.Tx, house table.House, u account.UserID) (acc
 		return t, nil, false, err
 	}
 	t.Role, t.Sources = accountRole(held)
-	return t, l.withOwnersRoles(house.Org, held), t.Role != "", nil
+	return t, l.resolved(house.Org, held), t.Role != "", nil
 }
 
 // accountRole is the strongest account role among held; empty when there is none.
@@ -144,6 +144,34 @@ func accountRole(held []account.Held) (r account.Role, sources []account.Source)
 		}
 	}
 	return r, sources
+}
+
+// resolved is all that somebody holds who holds this: what follows from it is worked out and not stored, so that no rule or revocation can take
+// it away.
+func (l *Ledger) resolved(org account.Org, held []account.Held) []account.Held {
+	return l.withMembersRoles(org, l.withOwnersRoles(org, held))
+}
+
+// withMembersRoles adds what follows from a place in the account: the default role of each enabled service that has one. Who is external has
+// no such place. In an individual org its one user holds them, and no other tenant of the account (B-04).
+func (l *Ledger) withMembersRoles(org account.Org, held []account.Held) []account.Held {
+	role, sources := accountRole(held)
+	if role == "" || org.Type == account.Individual && !account.InOrg(held) {
+		return held
+	}
+	whole := account.Scope{Org: org.ID}
+	why := account.Source{Kind: account.SourceMember, At: sources[0].At}
+	before := len(held)
+	for _, id := range org.Services {
+		service, _ := l.Catalogue().Service(id)
+		if r := service.Default(); r != "" && !account.HasRole(held, whole, r) {
+			held = append(held, account.Held{Scope: whole, Role: r, Sources: []account.Source{why}})
+		}
+	}
+	if len(held) > before {
+		account.SortHeld(held)
+	}
+	return held
 }
 
 // withOwnersRoles adds what an org owner holds by being one: admin on every enabled service (L-15). It is

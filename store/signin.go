@@ -36,6 +36,8 @@ type Entrance struct {
 	NoRoles   bool                // L-14: signed in, holds nothing
 	Several   bool                // more than one account to choose from
 	Diagnosis account.DiagnosisID // of a refusal, and of what went well but was odd (no roles, groups unknown, warnings); else empty
+
+	joined bool // the account had no place for them before
 }
 
 // SignIn turns a judged login into a session, in one transaction: flow and message are used up (a second copy is
@@ -529,7 +531,8 @@ func (s *signIn) roles(tx *table.Tx, gate table.Gate, p table.Known, created boo
 			return err
 		}
 	}
-	if p.Tenancy == "" {
+	out.joined = p.Tenancy == ""
+	if out.joined {
 		if _, err := tx.PutTenancy(a, p.ID, s.now); err != nil {
 			return err
 		}
@@ -612,6 +615,9 @@ func (s *signIn) openSession(tx *table.Tx, gate table.Gate, settings *account.Se
 	}
 	if out.Created {
 		detail["created"] = true
+	}
+	if out.joined && len(out.Change.Grant) > 0 { // B-02: what made the access
+		detail["way"] = account.WayRule
 	}
 	if out.Change.Skipped != "" {
 		detail["skipped"] = out.Change.Skipped

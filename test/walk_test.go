@@ -47,6 +47,8 @@ type visitors struct {
 	stream                  account.StreamID
 	credential              account.PushID
 	feed                    account.FeedID
+	account                 account.AccountID
+	team                    account.TeamID
 }
 
 func gather(w *world.World) visitors {
@@ -62,48 +64,66 @@ func gather(w *world.World) visitors {
 	v.rule = read[[]api.Rule](ask(w, v.owner, "GET", "/api/v1/orgs/acme/rules", nil).is(200))[0].ID
 	test := read[api.Test](ask(w, v.owner, "POST", "/api/v1/connections/"+string(v.connection)+"/login-tests", map[string]string{"version": "live"}).is(201))
 	v.diagnosis = test.Diagnosis
+	acct, _ := w.Account("acme")
+	v.account, v.team = acct.ID, team(w, "acme", "research")
 	w.Browser("ana@acme.example").Open(strings.TrimPrefix(test.URL, w.URL))
 	return v
 }
 
 // fill puts acme's things into a path.
 func (v visitors) fill(path string) string {
-	return strings.NewReplacer("{org}", "acme", "{connection}", string(v.connection), "{diagnosis}", string(v.diagnosis),
+	return strings.NewReplacer("{org}", "acme", "{account}", string(v.account), "{team}", string(v.team), "{service}", "registry", "{connection}", string(v.connection), "{diagnosis}", string(v.diagnosis),
 		"{rule}", string(v.rule), "{user}", string(v.user), "{key}", string(v.key), "{token}", string(v.token),
 		"{stream}", string(v.stream), "{credential}", string(v.credential), "{feed}", string(v.feed), "{request}", "scr_01kkp3v8m2q7r4c9tdyz5x6w1n", "{event}", "evt_01kkp3v8m2q7r4c9tdyz5x6w1n").Replace(path)
 }
 
+// sent is what an operation is sent, and how every member of the org who may do it is answered; 0: they may not.
+type sent struct {
+	body    any
+	members int
+}
+
+// bodies says for each operation what it is sent.
+func (v visitors) bodies() map[string]sent {
+	def := api.Definition{Name: "Theirs", Connection: v.connection, Groups: []string{"everyone"}, Targets: []api.Target{}}
+	return map[string]sent{
+		"get-org": {members: 200}, "list-teams": {members: 200}, "create-team": {body: map[string]string{"name": "theirs"}},
+		"get-team": {members: 200}, "describe-team": {body: map[string]string{"description": "theirs"}}, "remove-team": {}, "list-team-people": {},
+		"set-org-title": {body: map[string]string{"title": "Theirs"}}, "convert-org": {}, "get-access": {members: 200},
+		"list-my-accounts": {members: 200}, "open-account": {body: map[string]string{"name": "two words"}, members: 422}, "switch-account": {body: map[string]string{"account": "acc_none"}, members: 404},
+		"get-account": {members: 200}, "save-account": {body: map[string]string{"description": "theirs"}}, "get-checklist": {}, "get-billing": {},
+		"save-billing": {body: map[string]string{"name": "Theirs", "email": "invoices@elsewhere.example"}}, "list-account-people": {},
+		"set-account-role": {body: map[string]string{"role": "admin"}}, "transfer-account": {body: map[string]string{"user": string(v.user)}},
+		"list-people": {}, "grant-role": {body: grant{Role: "registry:reader"}}, "withdraw-role": {body: grant{Role: "registry:writer"}},
+		"get-person": {}, "remove-person": {}, "disable-person": {}, "enable-person": {}, "list-receipts": {},
+		"mint-key": {body: map[string]any{"name": "theirs"}, members: 201}, "list-keys": {members: 200}, "revoke-key": {},
+		"list-drift": {}, "repair-drift": {body: map[string]string{"user": string(v.user)}},
+		"get-connection": {}, "record-sync-decision": {body: api.SyncDecided{Decision: account.SyncNone, AcknowledgedBy: "them", Evidence: "theirs"}},
+		"mint-scim-token": {body: map[string]int{}}, "list-scim-tokens": {}, "revoke-scim-token": {}, "get-scim-options": {},
+		"set-scim-options": {body: api.SCIMOptions{Subject: account.SubjectUserName, Groups: account.GroupsIgnore}}, "list-scim-requests": {}, "list-unmet": {}, "replay-scim-request": {},
+		"list-streams": {}, "add-stream": {body: aStream("another")}, "get-stream": {}, "save-stream": {body: aStream("changed")}, "remove-stream": {},
+		"resume-stream-removals": {body: api.Allowance{}}, "mint-push-credential": {body: map[string]bool{}}, "list-push-credentials": {}, "revoke-push-credential": {},
+		"list-stream-events": {}, "replay-event": {}, "list-feeds": {}, "add-feed": {body: api.FeedSettings{Name: "another", Kind: account.SSF}},
+		"change-feed": {body: map[string]string{"name": "changed"}}, "remove-feed": {}, "rotate-feed-secret": {}, "list-deliveries": {}, "replay-deliveries": {body: map[string]string{}},
+		"get-breaker": {}, "set-breaker": {body: api.BreakerSettings{Share: 1, Within: 1}}, "resume-removals": {body: api.Allowance{}},
+		"list-rules": {}, "create-rule": {body: def}, "save-rule": {body: def}, "delete-rule": {}, "plan-rules": {}, "activate-rules": {body: map[string]string{}},
+		"get-notifications": {members: 200}, "set-notifications": {body: map[string]any{"sections": []string{}}, members: 200},
+		"list-letter-templates": {members: 200}, "contact-owners": {body: map[string]string{"subject": "Hello", "text": "A word."}, members: 200},
+		"get-recovery": {}, "set-recovery": {body: map[string]string{"email": "theirs@elsewhere.example"}}, "remove-recovery": {}, "rehearse-recovery": {},
+		"waive-recovery": {body: map[string]string{"reason": "theirs to waive"}}, "retract-recovery-waiver": {}, "set-owner-address": {body: map[string]string{"email": "theirs@elsewhere.example"}},
+		"list-connections": {}, "promote-connection": {}, "restore-connection": {body: map[string]int{"revision": 1}},
+		"start-login-test": {body: map[string]string{}}, "get-login-test": {},
+		"list-domains": {}, "claim-domain": {body: map[string]string{"name": "claimed.example"}}, "list-groups": {},
+		"add-group": {body: api.Group{Connection: v.connection, Value: "theirs"}},
+	}
+}
+
+// REQ B-08
 // THREAT ADM-1, ADM-3: every operation of the document, asked by nobody, by another company's owner, and by a member.
 func TestNoOperationServesSomebodyElse(t *testing.T) {
 	world.Each(t, func(w *world.World) {
 		v := gather(w)
-		def := api.Definition{Name: "Theirs", Connection: v.connection, Groups: []string{"everyone"}, Targets: []api.Target{}}
-		// What each operation is sent, and how every member of the org who may do it is answered; 0: they may not.
-		operations := map[string]struct {
-			body    any
-			members int
-		}{
-			"get-org": {members: 200}, "list-teams": {members: 200}, "create-team": {body: map[string]string{"name": "theirs"}},
-			"list-people": {}, "grant-role": {body: grant{Role: "registry:reader"}}, "withdraw-role": {body: grant{Role: "registry:writer"}},
-			"get-person": {}, "remove-person": {}, "disable-person": {}, "enable-person": {}, "list-receipts": {},
-			"mint-key": {body: map[string]any{"name": "theirs"}, members: 201}, "list-keys": {members: 200}, "revoke-key": {},
-			"list-drift": {}, "repair-drift": {body: map[string]string{"user": string(v.user)}},
-			"get-connection": {}, "record-sync-decision": {body: api.SyncDecided{Decision: account.SyncNone, AcknowledgedBy: "them", Evidence: "theirs"}},
-			"mint-scim-token": {body: map[string]int{}}, "list-scim-tokens": {}, "revoke-scim-token": {}, "get-scim-options": {},
-			"set-scim-options": {body: api.SCIMOptions{Subject: account.SubjectUserName, Groups: account.GroupsIgnore}}, "list-scim-requests": {}, "list-unmet": {}, "replay-scim-request": {},
-			"list-streams": {}, "add-stream": {body: aStream("another")}, "get-stream": {}, "save-stream": {body: aStream("changed")}, "remove-stream": {},
-			"resume-stream-removals": {body: api.Allowance{}}, "mint-push-credential": {body: map[string]bool{}}, "list-push-credentials": {}, "revoke-push-credential": {},
-			"list-stream-events": {}, "replay-event": {}, "list-feeds": {}, "add-feed": {body: api.FeedSettings{Name: "another", Kind: account.SSF}},
-			"change-feed": {body: map[string]string{"name": "changed"}}, "remove-feed": {}, "rotate-feed-secret": {}, "list-deliveries": {}, "replay-deliveries": {body: map[string]string{}},
-			"get-breaker": {}, "set-breaker": {body: api.BreakerSettings{Share: 1, Within: 1}}, "resume-removals": {body: api.Allowance{}},
-			"list-rules": {}, "create-rule": {body: def}, "save-rule": {body: def}, "delete-rule": {}, "plan-rules": {}, "activate-rules": {body: map[string]string{}},
-			"get-recovery": {}, "set-recovery": {body: map[string]string{"email": "theirs@elsewhere.example"}}, "remove-recovery": {}, "rehearse-recovery": {},
-			"waive-recovery": {body: map[string]string{"reason": "theirs to waive"}}, "retract-recovery-waiver": {}, "set-owner-address": {body: map[string]string{"email": "theirs@elsewhere.example"}},
-			"list-connections": {}, "promote-connection": {}, "restore-connection": {body: map[string]int{"revision": 1}},
-			"start-login-test": {body: map[string]string{}}, "get-login-test": {},
-			"list-domains": {}, "claim-domain": {body: map[string]string{"name": "claimed.example"}}, "list-groups": {},
-			"add-group": {body: api.Group{Connection: v.connection, Value: "theirs"}},
-		}
+		operations := v.bodies()
 		doc := read[document](ask(w, nil, "GET", "/api/v1/openapi.json", nil).is(200))
 		if !strings.HasPrefix(doc.OpenAPI, "3.1") || len(doc.Paths) == 0 {
 			w.Fatalf("the document is of version %q with %d paths", doc.OpenAPI, len(doc.Paths))
@@ -133,6 +153,11 @@ func TestNoOperationServesSomebodyElse(t *testing.T) {
 				}
 				ask(w, nil, method, at, known.body).refuses(401, "signed_out")
 				ask(w, planted(w), method, at, known.body).is(401)
+				if strings.HasPrefix(path, "/api/v1/me/") { // whoever asks is answered about themselves
+					ask(w, v.stranger, method, at, known.body).is(known.members)
+					ask(w, v.member, method, at, known.body).is(known.members)
+					continue
+				}
 				if foreign := ask(w, v.stranger, method, at, known.body).is(404); strings.Contains(foreign.body, "example") {
 					w.Errorf("%s tells a stranger: %s", o.ID, foreign.body)
 				}
@@ -150,12 +175,24 @@ func TestNoOperationServesSomebodyElse(t *testing.T) {
 			w.Errorf("walked %d of %d operations", walked, len(operations))
 		}
 		// Nothing of it happened.
-		for _, team := range read[[]api.Team](ask(w, v.owner, "GET", "/api/v1/orgs/acme/teams", nil).is(200)) {
+		for _, team := range read[teamsList](ask(w, v.owner, "GET", "/api/v1/orgs/acme/teams", nil).is(200)).Teams {
 			if team.Name == "theirs" {
 				w.Error("somebody else made a team")
 			}
 		}
 		ask(w, v.owner, "GET", "/api/v1/orgs/globex", nil).refuses(404, "no_account")
+		// Its owner may do whatever there is to do in an org, but what only the operator may (B-08).
+		for path, methods := range doc.Paths {
+			if !strings.HasPrefix(path, "/api/v1/orgs/{org}") {
+				continue
+			}
+			for method, o := range methods {
+				r := ask(w, v.owner, strings.ToUpper(method), v.fill(path), operations[o.ID].body)
+				if byOperator := o.ID == "convert-org"; (r.status == 403) != byOperator || r.status == 401 || strings.Contains(r.body, "no_account") {
+					w.Errorf("%s answers the owner %d: %s", o.ID, r.status, r.brief())
+				}
+			}
+		}
 	})
 }
 
@@ -192,6 +229,9 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"GET /oidc/{connection}/initiate": {}, "POST /oidc/{connection}/initiate": {}, "GET /oidc/{connection}/callback": {},
 			"POST /oidc/{connection}/callback": {}, "POST /oidc/{connection}/backchannel-logout": {},
 			"GET /recover": {}, "POST /recover": {form: url.Values{"account": {"nobody"}}}, "GET /recovery/{token}": {}, "POST /recovery/{token}": {},
+			"GET /o/{org}/contact": {nobody: 401, stranger: 404, member: 200}, "POST /o/{org}/contact": {nobody: 401, stranger: 404, member: 200, form: url.Values{"subject": {"Hello"}, "text": {"A word."}}},
+			"GET /account/notifications": {nobody: 401, stranger: 200, member: 200}, "POST /account/notifications": {nobody: 401, stranger: 303, member: 303, form: url.Values{"later": {"1"}}},
+			"GET /unsubscribe/{token}": {}, "POST /unsubscribe/{token}": {},
 			"GET /account/recovery": {nobody: 401, stranger: 200, member: 403}, "POST /account/recovery": {nobody: 401, stranger: 400, member: 403, form: url.Values{"do": {"nothing"}}},
 			"GET /login-test/start/{connection}/{ticket}": {}, "GET /setup/{token}": {}, "POST /setup/{token}": {}, "/api/v1/": {},
 			"POST /scim/{connection}/oauth/token": {}, // a client of the connection, and no browser: TestAProviderFetchesItsTokens
@@ -210,11 +250,18 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"POST /ssf/{account}/subjects:add": {nobody: 401, stranger: 401, member: 401}, "POST /ssf/{account}/subjects:remove": {nobody: 401, stranger: 401, member: 401},
 			"POST /ssf/{account}/poll/{stream}": {nobody: 401, stranger: 401, member: 401},
 			// one's own
-			"GET /signin": {nobody: 200, stranger: 303, member: 303}, "GET /session": {nobody: 401, stranger: 200, member: 200},
+			"GET /group-invitation/{token}": {}, "POST /group-invitation/{token}": {nobody: 401, stranger: 404, member: 404},
+			"GET /groups": {nobody: 401, stranger: 200, member: 200}, "GET /groups/{group}": {nobody: 401, stranger: 404, member: 404},
+			"POST /groups/{group}/invite":                   {nobody: 401, stranger: 404, member: 404, form: url.Values{"emails": {"x@elsewhere.example"}, "role": {"member"}}},
+			"POST /groups/{group}/invitations/{invitation}": {nobody: 401, stranger: 404, member: 404}, "POST /groups/{group}/members/{user}": {nobody: 401, stranger: 404, member: 404},
+			"GET /o/{org}/groups": {nobody: 401, stranger: 404, member: 403},
+			"GET /signin":         {nobody: 200, stranger: 303, member: 303}, "GET /session": {nobody: 401, stranger: 200, member: 200},
 			"GET /signout": {nobody: 303, stranger: 303, member: 303}, "GET /{$}": {nobody: 303, stranger: 200, member: 200},
 			"GET /choose": {nobody: 401, stranger: 303, member: 303}, "GET /no-access": {nobody: 401, stranger: 303, member: 303},
-			"POST /choose":  {nobody: 401, stranger: 404, member: 404, form: url.Values{"account": {"acc_01kkp3v8m2q7r4c9tdyz5x6w1n"}}},
-			"POST /signout": {nobody: 303, stranger: 403, member: 403, form: url.Values{session.FormField: {"forged"}}},
+			"POST /choose":      {nobody: 401, stranger: 404, member: 404, form: url.Values{"account": {"acc_01kkp3v8m2q7r4c9tdyz5x6w1n"}}},
+			"POST /signout":     {nobody: 303, stranger: 403, member: 403, form: url.Values{session.FormField: {"forged"}}},
+			"GET /account/new":  {nobody: 401, stranger: 200, member: 200},
+			"POST /account/new": {nobody: 401, stranger: 422, member: 422, form: url.Values{"name": {"two words"}}},
 			// for those who manage acme; the stranger manages globex
 			"GET /login-test":                      {nobody: 401, stranger: 200, member: 403},
 			"POST /login-test":                     {nobody: 401, stranger: 404, member: 403, form: target},

@@ -9,7 +9,51 @@ import (
 )
 
 type orgCmd struct {
-	Show orgShowCmd `cmd:"" help:"Show type, number, services, and everybody's roles with their reasons."`
+	List    orgListCmd    `cmd:"" help:"List the orgs of this installation."`
+	Show    orgShowCmd    `cmd:"" help:"Show type, number, services, and everybody's roles with their reasons."`
+	Title   orgTitleCmd   `cmd:"" help:"Change what people call an org."`
+	Convert orgConvertCmd `cmd:"" help:"Make an individual org an enterprise org, which keeps all that it has."`
+}
+
+type orgListCmd struct {
+	Like string `arg:"" optional:"" help:"A part of the name of the org or of its account."`
+}
+
+func (c orgListCmd) Run(a *app) error { return accountListCmd(c).Run(a) }
+
+type orgTitleCmd struct {
+	Org   string `arg:"" help:"Exact name of the org."`
+	Title string `arg:"" help:"What people call it; empty: its exact name."`
+}
+
+func (c orgTitleCmd) Run(a *app) error {
+	l, acct, err := a.in(c.Org)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := l.SetOrgTitle(a.ctx, operator(), acct.ID, c.Title); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "%s is called %q\n", c.Org, c.Title)
+	return err
+}
+
+type orgConvertCmd struct {
+	Org string `arg:"" help:"Exact name of the org."`
+}
+
+func (c orgConvertCmd) Run(a *app) error {
+	l, acct, err := a.in(c.Org)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := l.ConvertOrg(a.ctx, operator(), acct.ID); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "%s is an enterprise org\n", c.Org)
+	return err
 }
 
 type orgShowCmd struct {
@@ -63,6 +107,8 @@ func sourceWords(sources []account.Source) string {
 	for _, s := range sources {
 		if s.Kind == account.SourceRule {
 			words = append(words, fmt.Sprintf("%s, group %q", s.Rule, s.Group))
+		} else if s.Kind == account.SourceMember {
+			words = append(words, "account member")
 		} else {
 			words = append(words, string(s.Kind)+" by "+s.By)
 		}

@@ -19,9 +19,8 @@ func words(t *testing.T, own string) *Words {
 // sample has every field that a shipped letter asks for.
 var sample = map[string]string{"Product": "Drawbridge", "Home": "https://login.acme.example", "Org": "acme", "Connection": "okta", "Removed": "40", "People": "100",
 	"Within": "10m", "Share": "30", "Feed": "siem", "URL": "https://siem.acme.example", "Status": "paused", "Reason": "401", "Group": "Project Alpha", "GroupID": "grp_1", "Subject": "Invitation to join Project Alpha", "Email": "ana@acme.example", "By": "bo@acme.example",
-	"Token": "t0k3n", "Good": "30 minutes", "IP": "192.0.2.7", "At": "2 Jan 2026, 15:04 UTC", "Woken": "", "What": "It changes.", "From": "olga@acme.example", "Text": "Hello.", "Kind": "Release notes", "Service": "Registry", "Unsubscribe": "/unsubscribe/t0k3n",
-	"Role": "Member", "Message": "Hello.", "Length": "6 hours", "Until": "14 Mar 2026, 09:12 UTC", "Invitation": "inv_1", "OrgName": "acme", "Account": "acme", "Item": "Enterprise suite", "Details": "All of it.", "Note": "Order 17.", "Term": "1 year", "Ref": "9KQ2M", "Holder": "Globex Corp", "Instructions": "Register it.", "Number": "1234567890",
-	"Code": "1234 5678"}
+	"Token": "t0k3n", "Good": "30 minutes", "IP": "192.0.2.7", "At": "2 Jan 2026, 15:04 UTC", "Woken": "", "Factor": "phone", "What": "It changes.", "From": "olga@acme.example", "Text": "Hello.", "Kind": "Release notes", "Service": "Registry", "Unsubscribe": "/unsubscribe/t0k3n", "Ticket": "tkt_1", "Domain": "acme.example", "Contact": "it@acme.example",
+	"Role": "Member", "Message": "Hello.", "Length": "6 hours", "Until": "14 Mar 2026, 09:12 UTC", "Invitation": "inv_1", "OrgName": "acme", "Account": "acme", "Item": "Enterprise suite", "Details": "All of it.", "Note": "Order 17.", "Term": "1 year", "Ref": "9KQ2M", "Holder": "Globex Corp", "Instructions": "Register it.", "Number": "1234567890", "Code": "1234 5678"}
 
 func TestEveryShippedLetterHasWords(t *testing.T) {
 	w := words(t, "")

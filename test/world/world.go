@@ -282,12 +282,12 @@ func (b *Browser) Session() Session {
 }
 
 // Roles spells what somebody holds in the org as "role" and in its teams as "role@team", sorted as answered;
-// account roles are left out.
+// account roles are left out, and what follows from a place in the account.
 func (s Session) RoleNames() []string {
 	out := []string{}
 	for _, r := range s.Roles {
 		switch {
-		case r.Scope.Org == "":
+		case r.Scope.Org == "", r.Sources[0].Kind == account.SourceMember:
 		case r.Scope.Team != "":
 			out = append(out, string(r.Role)+"@"+r.Scope.Team)
 		default:

@@ -115,11 +115,11 @@ func (a *API) orgs(h huma.API) {
 		}
 		return nothing(ctx, err)
 	})
-	access := op(http.MethodGet, "/orgs/{org}/access", "get-access", "What the caller may use of a service")
+	access := op(http.MethodGet, "/orgs/{org}/services/{service}/access", "get-access", "What the caller may use of a service")
 	access.Description = "Everybody of the account may ask about themselves. A role in the whole org reaches everything in it, one in a team what is the team's."
 	huma.Register(h, access, func(ctx context.Context, in *struct {
 		OrgPath
-		Service string         `query:"service" required:"true" maxLength:"64"`
+		Service string         `path:"service" maxLength:"64"`
 		Team    account.TeamID `query:"team" maxLength:"64" doc:"Whose something it is; empty: the org's."`
 	}) (*body[Access], error) {
 		acct, org, err := a.in(ctx, in.Org)

@@ -92,9 +92,7 @@ var all = []Page{
 	GroupInvitation{}, ExternalGroups{}, ExternalGroup{},
 	Invitation{}, Setup{}, AccountNew{}, Home{}, Choose{}, NoAccess{}, NoAccount{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
 	Activate{}, Transfer{}, Transferred{}, Activated{}, Register{}, RegisterCertificate{}, RegisterAccount{}, ActivateCode{}, ReviewCodes{}, Subscriptions{}, Services{},
-	Recover{}, RecoveryLink{}, Recovery{}, Contact{}, Notifications{}, Unsubscribe{},
-	Setup{}, Home{}, Choose{}, NoAccess{}, NoAccount{}, LoginTestStart{}, LoginTestLink{}, LoginTestWaiting{}, LoginTestDone{}, LoginTestResult{}, Problem{},
-	Recover{}, RecoveryLink{}, Recovery{},
+	Recover{}, RecoveryLink{}, Recovery{}, Contact{}, Notifications{}, Unsubscribe{}, Ticket{},
 	Password{}, SignUp{}, Verify{}, VerifyLink{}, Verified{}, Welcome{}, Forgot{}, NewPassword{}, ConfirmPassword{}, AgreeTerms{},
 }
 
