@@ -133,15 +133,8 @@ func (l *Ledger) denies(tx *table.Tx, house table.House, r account.Role) (*accou
 	case slices.Contains(house.Org.Services, service.ID):
 		return nil, nil
 	}
-	all, err := tx.Subscriptions(house.Account.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range all {
-		if s.Carries(service.ID) {
-			return account.Errorf(account.Forbidden, "%s needs the subscription %s, which %s holds no longer.", service.Label, s.Label, house.Org.Name).Coded("subscription_required").
-				Fix("An owner of %s can renew it.", house.Org.Name), nil
-		}
+	if why, err := l.ended(tx, house, service.ID); err != nil || why != nil {
+		return why, err
 	}
 	return account.Errorf(account.Forbidden, "%s (%s) is not enabled on %s.", service.Label, service.ID, house.Org.Name).Coded("service_not_enabled").
 		Fix("An owner of %s can have it enabled.", house.Org.Name), nil

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -200,7 +201,7 @@ func TestWhoManagesAnOrgDoesNotManageWhoIsInItsGroups(t *testing.T) {
 	})
 }
 
-// REQ F-01, F-03, F-11, F-13
+// REQ F-01, F-03, F-11, F-12, F-13
 func TestAGroupGivesWhatItGivesAndNothingElse(t *testing.T) {
 	each(t, func(h *house) {
 		ana := h.owner("ana@acme.example")
@@ -228,6 +229,23 @@ func TestAGroupGivesWhatItGivesAndNothingElse(t *testing.T) {
 			h.Error("the org does not have the service any more")
 		}
 		h.refuses(h.MayExternally(h.ctx(), h.acme.ID, mia.ID, research.ID, "registry:writer"), account.Forbidden, "service_not_enabled")
+		// It came with a subscription, and goes with it: that is named (F-12).
+		h.ok(h.db.Write(h.ctx(), func(tx *table.Tx) error {
+			tx.Gain(table.OfAccount(h.acme.ID))
+			if err := tx.SetSubscribed(h.acme.ID, []string{"registry"}); err != nil {
+				return err
+			}
+			return tx.InsertSubscription(account.Subscription{ID: account.NewID[account.SubscriptionID](h.clock.now(), h.opt.Random), Account: h.acme.ID, Product: "starter", Label: "Starter",
+				Services: []string{"registry"}, State: account.SubscriptionActive, From: h.clock.now(), Until: h.clock.now().Add(time.Hour), Source: account.FromCertificate, By: "test"})
+		}))
+		if !may(research.ID, "registry:writer") {
+			h.Error("the subscription carries the service")
+		}
+		h.clock.turn(time.Hour)
+		h.ok(h.ExpireSubscriptions(h.ctx()))
+		if why := h.refuses(h.MayExternally(h.ctx(), h.acme.ID, mia.ID, research.ID, "registry:writer"), "conflict", "subscription_required"); !strings.Contains(why.Message, "Starter") {
+			h.Errorf("it says %q", why.Message)
+		}
 		h.ok(h.EnableService(h.ctx(), theOperator, h.acme.ID, "registry", true))
 		h.ok(h.Forbid(h.ctx(), asUser(ana), g.ID, research.ID, "registry:writer"))
 		if may(research.ID, "registry:writer") {

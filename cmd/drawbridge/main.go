@@ -39,6 +39,7 @@ type commands struct {
 	Account   accountCmd    `cmd:"" help:"List accounts, show one and what is left to set up, change account roles and the owner."`
 	User      userCmd       `cmd:"" help:"List, add, show, take out and let in people of an org, and give them roles."`
 	Invite    inviteCmd     `cmd:"" help:"Ask people into an account by mail."`
+	Group     groupCmd      `cmd:"" help:"External user groups of an org: who is in them, and what they give."`
 	Key       keyCmd        `cmd:"" help:"List and revoke personal keys."`
 	Receipts  receiptsCmd   `cmd:"" help:"Show who was shut out, newest first, and how long it took."`
 	Drift     driftCmd      `cmd:"" help:"Show, and mend, what the identity providers and this house do not agree about."`
