@@ -84,6 +84,11 @@ func build(o Options) (*API, huma.API) {
 	a.feeds(h)
 	a.groups(h)
 	a.recovery(h)
+	a.contact(h)
+	a.tickets(h)
+	a.factors(h)
+	a.me(h)
+	a.entitlements(h)
 	a.audit(h)
 	a.operator(h)
 	describe(h)
@@ -106,6 +111,7 @@ type visitor struct {
 	key     account.KeyID           // that spoke for them; empty: a browser session
 	since   time.Time               // when they last proved who they are; zero with a key
 	token   account.OperatorTokenID // an operator's program; all else is empty
+	places  []account.Place         // where their session may work
 
 	emergency bool // their session is one of emergency access
 }
@@ -162,7 +168,7 @@ func (a *API) visitor(r *http.Request) (visitor, error) {
 		return visitor{user: k.User.ID, account: k.Account.ID, key: k.Key.ID}, nil
 	}
 	p, err := session.FromRequest(a.opt.Ledger, r)
-	return visitor{user: p.User.ID, account: account.WorkingIn(p.Account.ID), since: p.Session.ProvedAt(), emergency: p.Session.Method == account.ByRecovery}, err
+	return visitor{user: p.User.ID, account: account.WorkingIn(p.Account.ID), since: p.Session.ProvedAt(), emergency: p.Session.Method == account.ByRecovery, places: p.Tenancies}, err
 }
 
 // caller is who makes the request, as verbs want it.

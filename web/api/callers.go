@@ -14,7 +14,9 @@ const (
 	ByUserAdmin     Caller = "user_admin"      // user_admin of the org
 	ByAccountAdmin  Caller = "account_admin"   // administrator of the account, without a role in the org
 	ByOwner         Caller = "owner"           // of the org
+	ByAccountOwner  Caller = "account_owner"   // of the account
 	ByGroupMember   Caller = "group_member"    // of an external group of the org, without a place in the account
+	ByGroupAdmin    Caller = "group_admin"     // admin of an external group; its operators as far as its members are concerned
 	ByOperator      Caller = "operator"        // a token of the operator
 )
 
@@ -24,7 +26,13 @@ var (
 	managers  = []Caller{ByUserAdmin, ByOwner}
 	owners    = []Caller{ByOwner}
 	ofTeams   = []Caller{ByTeamUserAdmin, ByUserAdmin, ByOwner} // a team's user admin within that team
-	persons   = []Caller{ByPerson, ByMember, ByTeamUserAdmin, ByUserAdmin, ByAccountAdmin, ByOwner, ByGroupMember}
+	persons   = []Caller{ByPerson}
+
+	accountAdmins = []Caller{ByAccountAdmin, ByOwner, ByAccountOwner} // an owner of the org is an administrator of its account
+	accountOwner  = []Caller{ByAccountOwner}
+	groupAdmins   = []Caller{ByGroupAdmin}
+	groupWide     = []Caller{ByUserAdmin, ByOwner, ByGroupAdmin}
+
 	operators = []Caller{ByOperator}
 	visible   = append([]Caller{ByOperator}, everybody...)
 )
@@ -53,12 +61,39 @@ var mayCall = map[string][]Caller{
 	"list-deliveries": managers, "replay-deliveries": owners,
 
 	"list-audit": managers, "export-audit": managers,
+	"get-account": everybody, "save-account": accountAdmins, "get-billing": accountOwner, "save-billing": accountOwner, "get-checklist": accountAdmins,
+	"transfer-account": accountOwner, "list-account-people": accountAdmins, "set-account-role": accountAdmins,
+	"get-access": everybody, "convert-org": operators, "get-member-domains": everybody, "set-member-domains": owners, "set-org-title": owners,
+	"list-service-roles": everybody, "effect-of-roles": everybody,
+	"get-team": everybody, "describe-team": managers, "remove-team": owners, "list-team-people": ofTeams,
+
+	"list-invitations": managers, "invite-person": managers, "get-invitation": managers, "resend-invitation": managers, "revoke-invitation": managers,
+	"add-invited-roles": ofTeams, "drop-invited-roles": ofTeams, "assign-roles": ofTeams,
+
+	"get-recovery": {ByAccountAdmin, ByOwner}, "set-recovery": owners, "remove-recovery": owners, "rehearse-recovery": owners, "waive-recovery": owners,
+	"retract-recovery-waiver": owners, "set-owner-address": owners,
+
+	"list-external-groups": managers, "create-external-group": managers, "list-external-roles": managers, "list-external-users": managers,
+	"get-external-group": {ByUserAdmin, ByOwner, ByGroupMember, ByGroupAdmin}, "save-external-group": managers, "delete-external-group": managers, "adopt-external-group": owners,
+	"list-external-invitations": groupWide, "list-external-members": groupWide, "get-external-templates": groupWide,
+	"invite-external-users": groupAdmins, "resend-external-invitation": groupAdmins, "revoke-external-invitation": groupAdmins,
+	"remove-external-member": {ByGroupMember, ByGroupAdmin}, "set-external-role": groupAdmins, "expel-external-member": managers,
+	"add-external-permission": managers, "remove-external-permission": managers,
+
+	"list-subscriptions": {ByMember, ByTeamUserAdmin, ByUserAdmin, ByOwner}, "list-my-entitlements": persons, "get-my-entitlement": persons, "activate-entitlement": persons, "transfer-entitlement": persons,
+	"check-certificate": persons, "register-certificate": persons, "check-codes": persons, "activate-codes": persons,
+	"who-am-i": {ByPerson, ByOperator}, "list-my-accounts": persons, "open-account": persons, "switch-account": persons, "list-my-invitations": persons, "accept-invitation": persons,
+	"list-factors": persons, "enrol-totp": persons, "confirm-factor": persons, "remove-factor": persons, "make-recovery-codes": persons,
+	"list-my-external-groups": persons, "list-my-external-orgs": persons, "list-my-external-keys": persons, "mint-external-key": persons, "revoke-external-key": persons,
+
 	"list-accounts": operators, "create-account": operators, "set-service": operators,
 }
 
 // outside are operations that reach beyond the database, or work in transactions of their own: they cannot be rehearsed, and If-Match is
 // checked right before them instead of together with them.
 var outside = map[string]bool{
+	"switch-account":   true, // it renews the session
+	"confirm-factor":   true, // a wrong code is counted
 	"start-login-test": true, "replay-scim-request": true, "activate-rules": true, "replay-event": true,
 }
 
