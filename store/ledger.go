@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,15 +79,12 @@ type Ledger struct {
 	newKey func(time.Time) (account.SPKey, error) // newSPKey; tests have it faster
 	heard  func(account.AuditLine)                // told of each audit line, by Apply; may be nil
 	pushed func(account.SCIMRequest)              // told of each push that changes something, by ReplaySCIM; may be nil
-	stamps stamps
 	lease  lease
 	visits memos[*visit]
 	keys   memos[*KeyHolder]
-	uses   uses
-	jots   struct { // lines of the request log that wait to be written
-		sync.Mutex
-		lines []jotted
-	}
+	stamps waiting[account.Receipt] // whose last two times are known
+	uses   waiting[keyUse]
+	jots   waiting[jotted] // of the request log
 }
 
 // Open connects, migrates, and checks that the keyring opens what is sealed, so that a lost master key

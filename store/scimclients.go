@@ -98,6 +98,7 @@ func (l *Ledger) FetchSCIMToken(ctx context.Context, by account.Actor, c account
 	}
 	raw := keys.Mint(keys.Directory, l.opt.Random)
 	by.Kind, by.Connection = account.ActorConnection, c
+	var life time.Duration
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
 		if err := tx.ShareHouse(c); err != nil { // a client that is being revoked fetches nothing afterwards
 			return err
@@ -106,8 +107,9 @@ func (l *Ledger) FetchSCIMToken(ctx context.Context, by account.Actor, c account
 		if err != nil {
 			return err
 		}
+		life = min(fetchedLife, client.ExpiresAt.Sub(now)) // no token outlives its client
 		t := account.SCIMToken{ID: account.NewID[account.SCIMTokenID](now, l.opt.Random), Connection: c, Last4: keys.Last4(raw), CreatedAt: now, CreatedBy: by.String(),
-			ExpiresAt: now.Add(fetchedLife), Client: id}
+			ExpiresAt: now.Add(life), Client: id}
 		if err := tx.InsertSCIMToken(client.Account, t, digest(raw)); err != nil {
 			return err
 		}
@@ -116,5 +118,5 @@ func (l *Ledger) FetchSCIMToken(ctx context.Context, by account.Actor, c account
 		}
 		return l.audit(tx, by, client.Account, "scim.token_fetched", note{Target: string(t.ID), Detail: map[string]any{"client": id, "expires": t.ExpiresAt.Format(time.RFC3339)}}, now)
 	})
-	return account.NewSecret(raw), fetchedLife, err
+	return account.NewSecret(raw), life, err
 }

@@ -155,11 +155,7 @@ func (l *Ledger) JotRequest(ctx context.Context, p Pusher, r account.SCIMRequest
 	for _, text := range []*string{&r.Method, &r.Path, &r.Detail, &r.Body, &r.Agent} {
 		*text = strings.ReplaceAll(strings.ToValidUTF8(*text, "\uFFFD"), "\x00", "\uFFFD") // what strangers write, PostgreSQL may not hold
 	}
-	l.jots.Lock()
-	l.jots.lines = append(l.jots.lines, jotted{p.Account, p.Connection, r})
-	full := len(l.jots.lines) >= jotsAtOnce
-	l.jots.Unlock()
-	if full {
+	if l.jots.add(jotted{p.Account, p.Connection, r})%jotsAtOnce == 0 {
 		return l.flushRequests(ctx)
 	}
 	return nil
@@ -167,20 +163,8 @@ func (l *Ledger) JotRequest(ctx context.Context, p Pusher, r account.SCIMRequest
 
 // flushRequests writes what waits for the request log.
 func (l *Ledger) flushRequests(ctx context.Context) error {
-	l.jots.Lock()
-	lines := l.jots.lines
-	l.jots.lines = nil
-	l.jots.Unlock()
-	if len(lines) == 0 {
-		return nil
-	}
-	return l.db.Write(ctx, func(tx *table.Tx) error {
-		for _, j := range lines {
-			if err := tx.InsertSCIMRequest(j.account, j.connection, j.SCIMRequest); err != nil {
-				return err
-			}
-		}
-		return nil
+	return l.jots.flush(ctx, l.db, func(tx *table.Tx, j jotted) error {
+		return tx.InsertSCIMRequest(j.account, j.connection, j.SCIMRequest)
 	})
 }
 

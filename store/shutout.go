@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -159,34 +158,10 @@ func (h *hand) handOut(r account.Receipt) error {
 	return h.InsertReceipt(r)
 }
 
-// stamps are receipts whose last two times wait to be written: the answer does not wait for that.
-type stamps struct {
-	sync.Mutex
-	waiting []account.Receipt
-}
-
-func (s *stamps) add(r account.Receipt) {
-	s.Lock()
-	defer s.Unlock()
-	s.waiting = append(s.waiting, r)
-}
-
-// flushStamps writes what waits.
+// flushStamps writes the last two times of receipts: the answer does not wait for that.
 func (l *Ledger) flushStamps(ctx context.Context) error {
-	l.stamps.Lock()
-	waiting := l.stamps.waiting
-	l.stamps.waiting = nil
-	l.stamps.Unlock()
-	if len(waiting) == 0 {
-		return nil
-	}
-	return l.db.Write(ctx, func(tx *table.Tx) error {
-		for _, r := range waiting {
-			if err := tx.StampReceipt(r.Account, r.ID, r.Committed, r.Everywhere); err != nil {
-				return err
-			}
-		}
-		return nil
+	return l.stamps.flush(ctx, l.db, func(tx *table.Tx, r account.Receipt) error {
+		return tx.StampReceipt(r.Account, r.ID, r.Committed, r.Everywhere)
 	})
 }
 

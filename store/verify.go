@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,7 +52,9 @@ func (l *Ledger) VerifyKey(ctx context.Context, key account.Secret) (*KeyHolder,
 			return nil, nil, badKey()
 		}
 		h := &KeyHolder{Key: k.Key, User: k.User, Account: k.House.Account, Org: k.House.Org}
-		h.used.Store(micros(k.Key.UsedAt))
+		if !k.Key.UsedAt.IsZero() {
+			h.used.Store(k.Key.UsedAt.UnixMicro())
+		}
 		on := []table.Target{table.OfKey(k.Key.ID), table.OfUser(k.User.ID), table.OfAccount(k.Key.Account)}
 		if k.Key.Home == "" {
 			return h, on, nil
@@ -71,7 +72,7 @@ func (l *Ledger) VerifyKey(ctx context.Context, key account.Secret) (*KeyHolder,
 	if err != nil {
 		return nil, err
 	}
-	l.uses.note(e.value, now)
+	l.used(e.value, now)
 	return e.value, nil
 }
 
@@ -92,70 +93,27 @@ func (l *Ledger) recallKey(d digested) (*KeyHolder, bool) {
 	if until := e.value.Key.ExpiresAt; !until.IsZero() && !now.Before(until) {
 		return nil, false
 	}
-	l.uses.note(e.value, now)
+	l.used(e.value, now)
 	return e.value, true
 }
 
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-// uses are keys whose last use waits to be written: no check waits for that.
-type uses struct {
-	sync.Mutex
-	waiting map[account.KeyID]keyUse
-}
-
+// A keyUse is the last use of a key, which waits to be written: no check waits for that.
 type keyUse struct {
 	account account.AccountID
+	key     account.KeyID
 	at      time.Time
 }
 
-const usesAtOnce = 500 // in one transaction
-
-// note remembers a use that is to be written, at most once a minute for each key.
-func (u *uses) note(h *KeyHolder, now time.Time) {
+// used remembers a use that is to be written, at most once a minute for each key.
+func (l *Ledger) used(h *KeyHolder, now time.Time) {
 	before, at := h.used.Load(), now.UnixMicro()
 	if at-before < touchEvery.Microseconds() || !h.used.CompareAndSwap(before, at) {
 		return
 	}
-	u.Lock()
-	defer u.Unlock()
-	if u.waiting == nil {
-		u.waiting = map[account.KeyID]keyUse{}
-	}
-	u.waiting[h.Key.ID] = keyUse{h.Key.Account, now}
+	l.uses.add(keyUse{h.Key.Account, h.Key.ID, now})
 }
 
 // flushUses writes when keys were last used.
 func (l *Ledger) flushUses(ctx context.Context) error {
-	l.uses.Lock()
-	waiting := l.uses.waiting
-	l.uses.waiting = nil
-	l.uses.Unlock()
-	for len(waiting) > 0 {
-		batch := make(map[account.KeyID]keyUse, min(len(waiting), usesAtOnce))
-		for id, u := range waiting {
-			if len(batch) == usesAtOnce {
-				break
-			}
-			batch[id] = u
-			delete(waiting, id)
-		}
-		err := l.db.Write(ctx, func(tx *table.Tx) error {
-			for id, u := range batch {
-				if err := tx.TouchKey(u.account, id, u.at); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.uses.flush(ctx, l.db, func(tx *table.Tx, u keyUse) error { return tx.TouchKey(u.account, u.key, u.at) })
 }
