@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO    ?= go
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
 
-.PHONY: help build demo test test-long bench fuzz lint requirements protocols clean
+.PHONY: help build demo test test-long bench fuzz lint openapi requirements protocols clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -30,6 +30,9 @@ fuzz: ## every fuzz target, FUZZTIME each (default 1m)
 
 lint: ## gofmt, go vet, staticcheck
 	@test/lint.sh
+
+openapi: ## the API's description and the Go client, as the handlers say
+	@test/openapi.sh write
 
 requirements: ## the table of requirements, the tests that hold them, and where they can be seen
 	@$(GO) run ./test/requirements

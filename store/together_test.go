@@ -10,7 +10,6 @@ import (
 	"github.com/drawbridge-id/drawbridge/account"
 )
 
-// REQ N-33
 func TestARehearsalSaysWhatWouldBeDoneAndDoesNothing(t *testing.T) {
 	each(t, func(h *house) {
 		lines, err := h.Rehearse(h.ctx(), func(ctx context.Context) error {

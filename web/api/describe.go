@@ -140,14 +140,14 @@ func tagOf(path string) string {
 
 var tagWords = map[string]string{
 	"audit": "Who did what, and what was refused.", "connections": "Identity providers.", "domains": "E-mail domains.", "drift": "Where providers and this house disagree.",
-	"feeds": "Announcements to others.", "groups": "Group values of providers.", "keys": "Personal keys.", "me": "What is one's own.", "operator": "Running the installation.",
+	"feeds": "Announcements to others.", "groups": "Group values of providers.", "keys": "Personal keys.", "accounts": "Accounts.", "external-groups": "External user groups.", "invitations": "Who is asked in.", "me": "What is one's own.", "operator": "Running the installation.",
 	"orgs": "Orgs.", "people": "People of an org, and their roles.", "receipts": "Removals, and when they were in force.", "rules": "Which groups earn which roles.",
 	"services": "Services of the catalogue.", "streams": "Security events that come in.", "teams": "Teams of an org.",
 }
 
 var callerWords = map[Caller]string{
 	ByAnybody: "anybody", ByPerson: "whoever is signed in", ByMember: "members of the account", ByTeamUserAdmin: "user admins of a team, within it", ByUserAdmin: "user admins of the org",
-	ByAccountAdmin: "administrators of the account", ByOwner: "owners of the org", ByGroupMember: "members of its external groups", ByOperator: "the operator's tokens",
+	ByAccountAdmin: "administrators of the account", ByOwner: "owners of the org", ByGroupMember: "members of its external groups", ByGroupAdmin: "admins of the group", ByAccountOwner: "the owner of the account", ByOperator: "the operator's tokens",
 }
 
 // whoMay says who may call an operation, in words.

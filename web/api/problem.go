@@ -47,7 +47,7 @@ func refusal(ctx context.Context, status int, message string, errs []error) huma
 	for _, err := range errs {
 		var detail *huma.ErrorDetail
 		if errors.As(err, &detail) {
-			all = append(all, account.Errorf(account.Invalid, "%s", sentence(detail.Message)).At(pointer(detail.Location)))
+			all = append(all, misfit(detail))
 			continue
 		}
 		all = append(all, err)
@@ -56,6 +56,21 @@ func refusal(ctx context.Context, status int, message string, errs []error) huma
 	p := web.ProblemOf(ctx, errors.Join(append([]error{account.Errorf(kindOf(status), "%s", sentence(message))}, all...)...))
 	p.Status = status
 	return &failure{Problem: p, cause: errors.Join(all...)}
+}
+
+// misfit is a part of the input that does not fit the document.
+func misfit(d *huma.ErrorDetail) error {
+	at := pointer(d.Location)
+	e := account.Errorf(account.Invalid, "%s", sentence(d.Message)).Fix("Send it as /api/v1/openapi.yaml describes it.")
+	if _, rest, ok := strings.Cut(d.Message, "expected required property "); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		at = strings.TrimSuffix(at, "/") + "/" + name
+		e.Fix("Add %s.", name)
+	}
+	if d.Message == "unexpected property" {
+		e.Fix("Leave it out, or check its spelling.")
+	}
+	return e.At(at)
 }
 
 func kindOf(status int) account.ErrorKind {

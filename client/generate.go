@@ -1,0 +1,3 @@
+package client
+
+//go:generate ../test/openapi.sh write
