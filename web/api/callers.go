@@ -82,6 +82,9 @@ var mayCall = map[string][]Caller{
 
 	"list-subscriptions": {ByMember, ByTeamUserAdmin, ByUserAdmin, ByOwner}, "list-my-entitlements": persons, "get-my-entitlement": persons, "activate-entitlement": persons, "transfer-entitlement": persons,
 	"check-certificate": persons, "register-certificate": persons, "check-codes": persons, "activate-codes": persons,
+	"contact-owners": everybody, "list-letter-templates": everybody, "get-notifications": persons, "set-notifications": persons,
+	"list-tickets": managers, "get-ticket": managers, "reassign-ticket": managers, "list-native-users": owners, "tell-native-users": owners,
+
 	"who-am-i": {ByPerson, ByOperator}, "list-my-accounts": persons, "open-account": persons, "switch-account": persons, "list-my-invitations": persons, "accept-invitation": persons,
 	"list-factors": persons, "enrol-totp": persons, "confirm-factor": persons, "remove-factor": persons, "make-recovery-codes": persons,
 	"list-my-external-groups": persons, "list-my-external-orgs": persons, "list-my-external-keys": persons, "mint-external-key": persons, "revoke-external-key": persons,
