@@ -68,8 +68,8 @@ func (l *Ledger) Fetched(ctx context.Context, e account.Event, resource map[stri
 		return out, errors.Join(err, l.putOffFetch(ctx, e))
 	}
 	l.tell([]account.Event{out})
-	_, err = l.retryAwaited(ctx, out.Account, names...)
-	return out, err
+	l.catchUp(ctx, out.Account, names...)
+	return out, nil
 }
 
 // putOffFetch lets a fetch wait in whose way something beside the event stands, such as removals that are paused: those of others go on.

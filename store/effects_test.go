@@ -662,6 +662,36 @@ func TestTheEventsOfAStreamThatIsGoneHoldNobodyUp(t *testing.T) {
 	})
 }
 
+// What was done is answered so: a provider that is told otherwise does it again, and finds it taken.
+func TestWhoAppearsIsMadeThoughAnEventThatWaitedForThemFails(t *testing.T) {
+	inTown(t, func(w *town) {
+		const uri = "urn:test:gone"
+		away := error(account.Errorf(account.Unavailable, "Not now."))
+		eventKinds[uri] = eventKind{shutsOut: true, do: func(t *turn) error {
+			if away != nil {
+				return away
+			}
+			return t.disable()
+		}}
+		defer delete(eventKinds, uri)
+		early := w.hears(uri, email("nina@acme.example"), nil)
+		w.is(early, account.EventNoSubject)
+		made := w.hears(prov+"create:full", scimSubject("/Users/n1"), map[string]any{"data": nina(true)})
+		w.is(made, account.EventApplied)
+		if w.place(made.User).State != account.UserActive {
+			t.Fatal("the effect did not fail")
+		}
+		away = nil
+		w.clock.turn(putOff)
+		w.ok(w.retryEvents(w.ctx()))
+		early, err := w.event(early.ID)
+		w.ok(err)
+		if w.is(early, account.EventApplied); w.place(made.User).State != account.UserDisabled {
+			t.Error("the disable that came too early is lost")
+		}
+	})
+}
+
 func TestAnEventThatCannotBeTriedHoldsNoOtherUp(t *testing.T) {
 	inTown(t, func(w *town) {
 		const uri, other = "urn:test:away", "urn:test:broken"

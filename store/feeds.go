@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/base64"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,15 @@ const (
 	secretOverlap   = 24 * time.Hour // for so long the credential before the last one is good too
 	secretAuthorize = "authorization"
 )
+
+// hostOf is what the audit log says of an address: path and query may hold a secret.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
 
 func noFeed() *account.Error {
 	return account.Errorf(account.NotFound, "No such feed.").Fix("List the account's feeds, and name one of them.")
@@ -64,7 +74,7 @@ func (l *Ledger) AddFeed(ctx context.Context, by account.Actor, a account.Accoun
 		} else if !authorization.IsZero() {
 			err = h.putFeedSecret(row, secretAuthorize, authorization)
 		}
-		return &note{Target: string(row.ID), Detail: map[string]any{"name": f.Name, "kind": f.Kind, "url": f.URL}}, err
+		return &note{Target: string(row.ID), Detail: map[string]any{"name": f.Name, "kind": f.Kind, "host": hostOf(f.URL)}}, err
 	})
 	return row.Feed, secret, err
 }
@@ -165,7 +175,7 @@ func (l *Ledger) UpdateFeed(ctx context.Context, by account.Actor, a account.Acc
 			return nil, err
 		}
 		out = next.Feed
-		return &note{Target: string(id), Reason: reason, Detail: map[string]any{"name": next.Name, "url": next.URL, "status": next.Status}}, nil
+		return &note{Target: string(id), Reason: reason, Detail: map[string]any{"name": next.Name, "host": hostOf(next.URL), "status": next.Status}}, nil
 	})
 	return out, err
 }

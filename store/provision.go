@@ -154,9 +154,7 @@ func (l *Ledger) Provision(ctx context.Context, push Push, k directory.Kind, in 
 	if err != nil {
 		return Result{}, err
 	}
-	if _, err := l.retryAwaited(ctx, push.Account, appeared(row)...); err != nil {
-		return Result{}, err
-	}
+	l.catchUp(ctx, push.Account, appeared(row)...)
 	return l.shown(ctx, push, row, p)
 }
 

@@ -63,10 +63,8 @@ func (l *Ledger) Receive(ctx context.Context, by account.Actor, id account.Strea
 		return out, nil
 	}
 	l.tell(out.Events)
-	if len(out.appeared) > 0 {
-		_, err = l.retryAwaited(ctx, out.Events[0].Account, out.appeared...)
-	}
-	return out, err
+	l.catchUp(ctx, out.Events[0].Account, out.appeared...)
+	return out, nil
 }
 
 // DryRunEvent says what a token would do, and changes nothing. A token that was received before is looked at as if it were new. Owners,
@@ -486,4 +484,25 @@ func (l *Ledger) retryAwaited(ctx context.Context, a account.AccountID, names ..
 		}
 	}
 	return true, l.db.Write(ctx, func(tx *table.Tx) error { return tx.ForgetAwaited(a, names) })
+}
+
+// catchUp is retryAwaited after something that is done whatever comes of it, and is not answered with an error: what fails is tried again
+// by itself, soon.
+func (l *Ledger) catchUp(ctx context.Context, a account.AccountID, names ...string) {
+	_, err := l.retryAwaited(ctx, a, names...)
+	if err == nil {
+		return
+	}
+	l.opt.Log.ErrorContext(ctx, "an event that waited for somebody could not take effect when they appeared", "account", a, "error", err)
+	err = l.db.Write(context.WithoutCancel(ctx), func(tx *table.Tx) error {
+		waiting, err := tx.Awaited(a, names, l.now())
+		for _, e := range waiting {
+			e.RetryAt = l.now().Add(putOff)
+			err = errors.Join(err, tx.SetEvent(e))
+		}
+		return err
+	})
+	if err != nil {
+		l.opt.Log.ErrorContext(ctx, "and is tried again only as they sign in", "account", a, "error", err)
+	}
 }

@@ -151,7 +151,7 @@ func (l *Ledger) OpenFeed(ctx context.Context, by account.Actor, g Grant, f acco
 			}
 		}
 		out = row.Feed
-		return &note{Target: string(row.ID), Detail: map[string]any{"receiver": g.ID, "url": f.URL}}, nil
+		return &note{Target: string(row.ID), Detail: map[string]any{"receiver": g.ID, "host": hostOf(f.URL)}}, nil
 	})
 	return out, err
 }
@@ -207,7 +207,7 @@ func (l *Ledger) ChangeFeed(ctx context.Context, by account.Actor, g Grant, id a
 		}
 		out = f.Feed
 		h.Settled(func(_, _ time.Time) { l.bell.ring(f.ID) })
-		return &note{Target: string(id), Detail: map[string]any{"url": f.URL}}, h.PutFeed(f)
+		return &note{Target: string(id), Detail: map[string]any{"host": hostOf(f.URL)}}, h.PutFeed(f)
 	})
 	return out, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -39,11 +40,10 @@ func (d *Door) fetchResource(ctx context.Context, e account.Event) (map[string]a
 	if s.Transmitter == nil || s.Transmitter.SCIM == "" {
 		return nil, account.Errorf(account.Conflict, "Nothing says where the resource can be fetched.").Fix("Set the SCIM base URL of the stream's transmitter, then replay the event.")
 	}
-	path := "/" + strings.TrimPrefix(e.Fetch, "/")
-	if strings.ContainsAny(path, "?#\\") || strings.Contains(path, "..") || strings.Contains(path, "//") {
-		return nil, account.Errorf(account.Invalid, "%q is no address of a resource.", strict.Clip(e.Fetch, 200))
+	address, err := resourceAddress(s.Transmitter.SCIM, e.Fetch)
+	if err != nil {
+		return nil, err
 	}
-	address := strings.TrimSuffix(s.Transmitter.SCIM, "/") + path
 	for try := 0; ; try++ {
 		resp, err := d.send(ctx, s, http.MethodGet, address, nil)
 		if err != nil {
@@ -59,6 +59,24 @@ func (d *Door) fetchResource(ctx context.Context, e account.Event) (map[string]a
 		}
 		return strict.Object(raw, 32)
 	}
+}
+
+// resourceAddress is where a resource is, which an event names by a path below the SCIM base (RFC 9967 §2.1). No spelling of it leads out of
+// there: it is decoded once, has no segment that means another, no slash that was encoded, and is encoded anew.
+func resourceAddress(base, uri string) (string, error) {
+	bad := account.Errorf(account.Invalid, "%q is no address of a resource.", strict.Clip(uri, 200))
+	path, err := url.PathUnescape(strings.TrimPrefix(uri, "/"))
+	if err != nil || strings.ContainsAny(uri, "?#\\") || strings.Count(path, "/") != strings.Count(strings.TrimPrefix(uri, "/"), "/") {
+		return "", bad
+	}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if s == "" || strings.Trim(s, ".") == "" || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '\\' || r == '%' || r == 0x7f }) {
+			return "", bad
+		}
+		segments[i] = url.PathEscape(s)
+	}
+	return strings.TrimSuffix(base, "/") + "/" + strings.Join(segments, "/"), nil
 }
 
 // passing takes the kind off an error: the ledger tries again what has none.

@@ -184,3 +184,41 @@ func FuzzRevocation(f *testing.F) {
 		}
 	})
 }
+
+// THREAT SET-2
+func TestNoResourceIsFetchedFromOutsideOfItsBase(t *testing.T) {
+	const base = "https://scim.example/tenants/7/v2"
+	for uri, want := range map[string]string{
+		"/Users/5f0c9a":                base + "/Users/5f0c9a",
+		"Groups/ml-admins":             base + "/Groups/ml-admins",
+		"/Users/jane%40acme.example":   base + "/Users/jane@acme.example",
+		"/Users/Jane Roe":              base + "/Users/Jane%20Roe",
+		"/Users/a..b":                  base + "/Users/a..b",
+		"/Users/":                      "",
+		"":                             "",
+		"/Users/../../8/v2/Users/1":    "",
+		"/Users/%2e%2e/%2e%2e/8":       "",
+		"/Users/%2e%2e%2f%2e%2e%2f8":   "",
+		"/Users/..%2f..%2f8":           "",
+		"/Users/%2E%2E":                "",
+		"/Users/%252e%252e%252f8":      "",
+		"/Users/a%2fb":                 "",
+		"/Users/a%5c..%5cb":            "",
+		"/Users/a\\b":                  "",
+		"//evil.example/Users/1":       "",
+		"/Users//1":                    "",
+		"/Users/./1":                   "",
+		"/Users/1?x=y":                 "",
+		"/Users/1%3fx=y":               base + "/Users/1%3Fx=y",
+		"/Users/1#x":                   "",
+		"/Users/1%23x":                 base + "/Users/1%23x",
+		"/Users/%zz":                   "",
+		"/Users/%00":                   "",
+		"https://evil.example/Users/1": "",
+	} {
+		got, err := resourceAddress(base, uri)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q is fetched from %q (%v), want %q", uri, got, err, want)
+		}
+	}
+}

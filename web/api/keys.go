@@ -16,7 +16,7 @@ type Key struct {
 	User    account.UserID   `json:"user"`
 	Name    string           `json:"name"`
 	Last4   string           `json:"last4" doc:"Its last four characters, to compare."`
-	State   account.KeyState `json:"state" enum:"active,expired,revoked"`
+	State   account.KeyState `json:"state" enum:"active,expired,revoked,suspended" doc:"A suspended one works again once its holder has signed in."`
 	Reason  string           `json:"reason,omitempty" doc:"Why it is no longer active."`
 	Created time.Time        `json:"created_at"`
 	Expires *time.Time       `json:"expires_at,omitempty" doc:"Absent: it does not end by itself."`

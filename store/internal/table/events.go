@@ -107,7 +107,7 @@ func (tx *Tx) Events(a account.AccountID, s account.StreamID, o account.EventOut
 // DueEvents lists events of all accounts whose effect is to be tried again, the longest overdue first.
 func (tx *Tx) DueEvents(now time.Time, n int) ([]account.Event, error) {
 	return list(tx, scanEvent, `
-		SELECT `+eventColumns+` FROM stream_events e WHERE e.retry_at > 0 AND e.retry_at <= $1 AND e.outcome = 'retrying' ORDER BY e.retry_at LIMIT $2`, micros(now), n)
+		SELECT `+eventColumns+` FROM stream_events e WHERE e.retry_at > 0 AND e.retry_at <= $1 AND e.outcome IN ('retrying', 'no_subject') ORDER BY e.retry_at LIMIT $2`, micros(now), n)
 }
 
 // CountEvents counts the events of a stream since an instant by outcome.
