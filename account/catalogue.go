@@ -62,6 +62,8 @@ type Limits struct {
 	RulesLossShare   float64       `yaml:"rules_loss_share"`       // activation that takes roles from a larger share of people needs a confirmation
 	Password         PasswordRule  `yaml:"password"`
 	DiagnosisAge     time.Duration `yaml:"diagnosis_age"`
+	FinaliseTarget   time.Duration `yaml:"federation_finalise_target"`    // how soon the operator finalises what a customer has confirmed (K-17)
+	AutoFinalise     bool          `yaml:"auto_finalise"`                 // a confirmed connection goes live at once, when its domains are shown to be the customer's (T-16)
 	InviteExpiry     time.Duration `yaml:"account_invite_expiry_default"` // 0: 6 hours
 	GroupsPerOrg     int           `yaml:"external_groups_per_org"`
 	UsersPerGroup    int           `yaml:"external_users_per_group"` // confirmed ones, and seats that invitations hold

@@ -40,6 +40,9 @@ type (
 	LetterID   string // ltr_…: a mail on its way
 	ReplicaID  string // rep_…: one running process
 
+	PublicationID string // pub_…: a mail of the operator to many
+	TicketID      string // tkt_…: the onboarding of a connection, quoted in support
+
 	OperatorTokenID string // opt_…: names an operator's token in lists and logs; it is not the token
 
 	InvitationID      string // inv_…: of a person, to an account
@@ -54,7 +57,7 @@ type (
 type idKind interface {
 	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID |
 		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID | SCIMClientID |
-		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID | OperatorTokenID | InvitationID | GroupID | GroupInvitationID |
+		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID | PublicationID | TicketID | OperatorTokenID | InvitationID | GroupID | GroupInvitationID |
 		EntitlementID | SubscriptionID
 }
 
@@ -112,6 +115,10 @@ func prefix(id any) string {
 		return "ltr_"
 	case ReplicaID:
 		return "rep_"
+	case PublicationID:
+		return "pub_"
+	case TicketID:
+		return "tkt_"
 	case OperatorTokenID:
 		return "opt_"
 	case InvitationID:

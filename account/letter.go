@@ -16,3 +16,9 @@ type Letter struct {
 	Error    string    // what went wrong last
 	EndedAt  time.Time
 }
+
+// Names in a letter's data that become headers and are no words.
+const (
+	LetterReplyTo     = "ReplyTo"     // an address for Reply-To
+	LetterUnsubscribe = "Unsubscribe" // our own path that ends mail of this kind with one click (RFC 8058)
+)

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
@@ -226,7 +225,7 @@ func (l *Ledger) SaveDraft(ctx context.Context, by account.Actor, a account.Acco
 		fresh.Active = true
 	}
 	var saved table.Connection
-	err := l.change(ctx, by, a, "connection.draft_saved", owners, func(h *hand) (*note, error) {
+	err := l.change(ctx, by, a, "connection.draft_saved", configurers(id), func(h *hand) (*note, error) {
 		var err error
 		if saved, err = l.drafted(h, id, name); err != nil {
 			return nil, err
@@ -253,6 +252,9 @@ func (l *Ledger) SaveDraft(ctx context.Context, by account.Actor, a account.Acco
 			if err := l.addSPKey(h, &saved, fresh); err != nil {
 				return nil, err
 			}
+			if err := h.openTicket(saved.ID); err != nil {
+				return nil, err
+			}
 		}
 		return &note{Target: string(saved.ID), Detail: map[string]any{"name": saved.Name, "protocol": draft.Protocol, "relaxations": relaxations(draft)}},
 			l.putSecrets(h, &saved, draft, "draft/")
@@ -263,7 +265,7 @@ func (l *Ledger) SaveDraft(ctx context.Context, by account.Actor, a account.Acco
 // drafted is the connection that a draft goes to.
 func (l *Ledger) drafted(h *hand, id account.ConnectionID, name string) (table.Connection, error) {
 	if name != "" || id == "" {
-		if err := checkConnectionName(name); err != nil {
+		if err := account.CheckLabel("A connection's", name, "okta"); err != nil {
 			return table.Connection{}, err
 		}
 		other, taken, err := h.ConnectionNamed(h.Account.ID, name)
@@ -283,13 +285,6 @@ func (l *Ledger) drafted(h *hand, id account.ConnectionID, name string) (table.C
 		err = noConnection()
 	}
 	return c, err
-}
-
-func checkConnectionName(name string) error {
-	if name == "" || len(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7F }) {
-		return account.Errorf(account.Invalid, "A connection's name has 1 to 100 printable characters, with no blanks at its ends.").At("/name").Fix("For instance \"okta\".")
-	}
-	return nil
 }
 
 // keepSecrets fills empty secrets of s from old. A secret never follows a changed address: whoever may edit the
@@ -329,51 +324,61 @@ func relaxations(s *account.Settings) []string {
 
 // Promote makes a tested draft live; what was live goes to the history. Conflict with code test_needed when no login test has
 // passed for this very draft, and with sync_decision_needed when it would be live for the first time and nobody has decided how removals are
-// told of; the operator may force, which is audited. Owners and the operator may.
+// told of; the operator may force, which is audited. The first time it only confirms the ticket of a connection that a person set up, and stays a
+// draft until the operator finalises it, unless the catalogue says auto_finalise (T-16). Owners and the operator may.
 func (l *Ledger) Promote(ctx context.Context, by account.Actor, id account.ConnectionID, force bool) (account.Connection, error) {
 	var out account.Connection
-	err := l.changeConnection(ctx, by, id, "connection.promoted", owners, func(h *hand, c *table.Connection) (*note, error) {
-		if c.Draft == nil {
-			return nil, account.Errorf(account.Conflict, "Connection %q has no draft.", c.Name).Coded("no_draft").Fix("Save one first.")
-		}
-		if force {
-			if err := operator(h); err != nil {
-				return nil, err
-			}
-		}
-		tested := c.PassedEdition != "" && c.PassedEdition == c.DraftEdition
-		if !tested && !force {
-			return nil, account.Errorf(account.Conflict, "The draft of connection %q has not passed a login test since it was last changed.", c.Name).Coded("test_needed").
-				Fix("Run the login test, and promote once it passes for all services.")
-		}
-		if !force {
-			if err := h.decided(c); err != nil {
-				return nil, err
-			}
-		}
-		next := c.Draft
-		n := &note{Target: string(id), Reason: string(c.PassedTest), Detail: map[string]any{"forced": !tested, "relaxations": relaxations(next)}}
-		test := c.PassedTest
-		c.Draft, c.DraftEdition, c.PassedEdition, c.PassedTest = nil, "", "", ""
-		if err := l.goLive(h, c, next); err != nil {
-			return nil, err
-		}
-		if tested {
-			d, found, err := h.Tx.Diagnosis(test)
-			if err != nil {
-				return nil, err
-			}
-			if found && d.Groups.State != account.GroupsUnknown && d.Groups.State != "" {
-				if err := h.SawGroups(c.Account, id, h.now); err != nil {
-					return nil, err
-				}
-			}
-		}
-		n.Detail["revision"] = c.LiveRevision
+	err := l.changeConnection(ctx, by, id, "connection.promoted", configurers(id), func(h *hand, c *table.Connection) (*note, error) {
+		n, err := l.promote(h, c, force)
 		out = c.Connection
-		return n, h.DropSecrets(c.Account, string(c.ID), "draft/")
+		return n, err
 	})
 	return out, err
+}
+
+// promote is Promote under the lock. A connection that goes live for the first time may have to wait for the operator.
+func (l *Ledger) promote(h *hand, c *table.Connection, force bool) (*note, error) {
+	if c.Draft == nil {
+		return nil, account.Errorf(account.Conflict, "Connection %q has no draft.", c.Name).Coded("no_draft").Fix("Save one first.")
+	}
+	if force {
+		if err := operator(h); err != nil {
+			return nil, err
+		}
+	}
+	tested := c.PassedEdition != "" && c.PassedEdition == c.DraftEdition
+	if !tested && !force {
+		return nil, account.Errorf(account.Conflict, "The draft of connection %q has not passed a login test since it was last changed.", c.Name).Coded("test_needed").
+			Fix("Run the login test, and promote once it passes for all services.")
+	}
+	if !force {
+		if err := h.decided(c); err != nil {
+			return nil, err
+		}
+		if waits, err := h.confirm(c); err != nil || waits {
+			return nil, err
+		}
+	}
+	next := c.Draft
+	n := &note{Target: string(c.ID), Reason: string(c.PassedTest), Detail: map[string]any{"forced": !tested, "relaxations": relaxations(next)}}
+	test := c.PassedTest
+	c.Draft, c.DraftEdition, c.PassedEdition, c.PassedTest = nil, "", "", ""
+	if err := l.goLive(h, c, next); err != nil {
+		return nil, err
+	}
+	if tested {
+		d, found, err := h.Tx.Diagnosis(test)
+		if err != nil {
+			return nil, err
+		}
+		if found && d.Groups.State != account.GroupsUnknown && d.Groups.State != "" {
+			if err := h.SawGroups(c.Account, c.ID, h.now); err != nil {
+				return nil, err
+			}
+		}
+	}
+	n.Detail["revision"] = c.LiveRevision
+	return n, h.DropSecrets(c.Account, string(c.ID), "draft/")
 }
 
 // goLive replaces the live version and remembers the one it was.

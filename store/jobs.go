@@ -201,7 +201,7 @@ func (l *Ledger) purge(ctx context.Context) error {
 				return err
 			}
 			calls, err := tx.PurgeCalls(now.Add(-callAge), purgeBatch)
-			gone = max(gone, requests, shut, sets, letters, calls)
+			gone = max(gone, requests, shut, sets, letters, tries, calls)
 			return err
 		})
 		if err != nil || gone < purgeBatch {

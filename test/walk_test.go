@@ -47,6 +47,7 @@ type visitors struct {
 	stream                  account.StreamID
 	credential              account.PushID
 	feed                    account.FeedID
+	ticket                  account.TicketID
 	account                 account.AccountID
 	team                    account.TeamID
 }
@@ -61,6 +62,7 @@ func gather(w *world.World) visitors {
 	v.credential = read[api.MintedPushCredential](ask(w, v.owner, "POST", "/api/v1/streams/"+string(v.stream)+"/credentials", map[string]bool{}).is(201)).ID
 	v.feed = read[api.AddedFeed](ask(w, v.owner, "POST", "/api/v1/orgs/acme/feeds", api.FeedSettings{Name: "polled", Kind: account.SSF}).is(201)).ID
 	v.key = minted(w, v.owner, "acme", "owner's").ID
+	v.ticket = ticketed(w, "acme", v.owner.Session().User.ID).ID
 	v.rule = read[[]api.Rule](ask(w, v.owner, "GET", "/api/v1/orgs/acme/rules", nil).is(200))[0].ID
 	test := read[api.Test](ask(w, v.owner, "POST", "/api/v1/connections/"+string(v.connection)+"/login-tests", map[string]string{"version": "live"}).is(201))
 	v.diagnosis = test.Diagnosis
@@ -74,7 +76,7 @@ func gather(w *world.World) visitors {
 func (v visitors) fill(path string) string {
 	return strings.NewReplacer("{org}", "acme", "{account}", string(v.account), "{team}", string(v.team), "{service}", "registry", "{connection}", string(v.connection), "{diagnosis}", string(v.diagnosis),
 		"{rule}", string(v.rule), "{user}", string(v.user), "{key}", string(v.key), "{token}", string(v.token),
-		"{stream}", string(v.stream), "{credential}", string(v.credential), "{feed}", string(v.feed), "{request}", "scr_01kkp3v8m2q7r4c9tdyz5x6w1n", "{event}", "evt_01kkp3v8m2q7r4c9tdyz5x6w1n").Replace(path)
+		"{stream}", string(v.stream), "{credential}", string(v.credential), "{feed}", string(v.feed), "{ticket}", string(v.ticket), "{domain}", "acme.example", "{request}", "scr_01kkp3v8m2q7r4c9tdyz5x6w1n", "{event}", "evt_01kkp3v8m2q7r4c9tdyz5x6w1n").Replace(path)
 }
 
 // sent is what an operation is sent, and how every member of the org who may do it is answered; 0: they may not.
@@ -97,6 +99,7 @@ func (v visitors) bodies() map[string]sent {
 		"list-people": {}, "grant-role": {body: grant{Role: "registry:reader"}}, "withdraw-role": {body: grant{Role: "registry:writer"}},
 		"get-person": {}, "remove-person": {}, "disable-person": {}, "enable-person": {}, "list-receipts": {},
 		"mint-key": {body: map[string]any{"name": "theirs"}, members: 201}, "list-keys": {members: 200}, "revoke-key": {},
+		"list-tickets": {}, "get-ticket": {}, "reassign-ticket": {body: map[string]string{"email": "theirs@acme.example"}}, "list-native-users": {}, "tell-native-users": {body: map[string]string{"message": "Theirs.", "contact": "theirs@acme.example"}},
 		"list-drift": {}, "repair-drift": {body: map[string]string{"user": string(v.user)}},
 		"get-connection": {}, "record-sync-decision": {body: api.SyncDecided{Decision: account.SyncNone, AcknowledgedBy: "them", Evidence: "theirs"}},
 		"mint-scim-token": {body: map[string]int{}}, "list-scim-tokens": {}, "revoke-scim-token": {}, "get-scim-options": {},
@@ -228,6 +231,7 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"GET /saml/{connection}/metadata": {}, "POST /saml/{connection}/acs": {}, "GET /saml/{connection}/slo": {}, "POST /saml/{connection}/slo": {},
 			"GET /oidc/{connection}/initiate": {}, "POST /oidc/{connection}/initiate": {}, "GET /oidc/{connection}/callback": {},
 			"POST /oidc/{connection}/callback": {}, "POST /oidc/{connection}/backchannel-logout": {},
+			"GET /ticket/{token}": {nobody: 303, stranger: 404, member: 404}, "POST /ticket/{token}": {nobody: 401, stranger: 404, member: 404},
 			"GET /recover": {}, "POST /recover": {form: url.Values{"account": {"nobody"}}}, "GET /recovery/{token}": {}, "POST /recovery/{token}": {},
 			"GET /o/{org}/contact": {nobody: 401, stranger: 404, member: 200}, "POST /o/{org}/contact": {nobody: 401, stranger: 404, member: 200, form: url.Values{"subject": {"Hello"}, "text": {"A word."}}},
 			"GET /account/notifications": {nobody: 401, stranger: 200, member: 200}, "POST /account/notifications": {nobody: 401, stranger: 303, member: 303, form: url.Values{"later": {"1"}}},

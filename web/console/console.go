@@ -75,7 +75,15 @@ func (c *Console) Home(w http.ResponseWriter, r *http.Request) error {
 	return c.signedIn(w, r, func(w http.ResponseWriter, r *http.Request, p account.Presence) error {
 		switch {
 		case p.Account.ID != "":
-			return page.Render(w, r, http.StatusOK, home(p, c.ledger.Catalogue(), who(r, p)))
+			view := home(p, c.ledger.Catalogue(), who(r, p))
+			if !actor(r, p).BreakGlass {
+				n, err := c.ledger.Notifications(r.Context(), actor(r, p))
+				if err != nil {
+					return err
+				}
+				view.Ask = !n.Asked
+			}
+			return page.Render(w, r, http.StatusOK, view)
 		case len(p.Tenancies) > 0:
 			return see(w, r, "/choose")
 		}
@@ -143,6 +151,9 @@ func who(r *http.Request, p account.Presence) page.Who {
 	top := page.Who{Email: p.User.Email, Name: p.User.Name, Org: org(p.Org).Called(), Token: session.FormToken(session.Token(r))}
 	if p.Session.Method == account.ByRecovery {
 		top.BreakGlass = p.Session.ExpiresAt
+	}
+	if p.Org.Name != "" {
+		top.Contact = "/o/" + p.Org.Name + "/contact"
 	}
 	return top
 }

@@ -21,6 +21,7 @@ type Home struct {
 	ExpiresAt   time.Time
 	Places      []Place // other accounts of the person
 	MayTest     bool    // may run the login test
+	Ask         bool    // nobody has asked them yet what they want mail about (P-03)
 }
 
 // Org is an org, for people.

@@ -121,6 +121,8 @@ func (h *House) routes() []web.Route {
 		{Pattern: "GET /login-test/{diagnosis}", Handler: c.LoginTestResult},
 		{Pattern: "POST /login-test/{diagnosis}/confirm", Limit: small, Handler: c.ConfirmLoginTest},
 		{Pattern: "GET /recover", Handler: c.RecoverPage},
+		{Pattern: "GET /ticket/{token}", Throttle: slow, Handler: c.Ticket},
+		{Pattern: "POST /ticket/{token}", Limit: small, Throttle: slow, Handler: c.AcceptTicket},
 		{Pattern: "GET /o/{org}/contact", Handler: c.Contact},
 		{Pattern: "POST /o/{org}/contact", Limit: small, Handler: c.SendContact},
 		{Pattern: "GET /account/notifications", Handler: c.Notifications},
