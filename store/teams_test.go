@@ -113,6 +113,8 @@ func TestATeamGoesWithAllThatHangsOnIt(t *testing.T) {
 		rule, err := h.SaveRule(h.ctx(), asUser(olga), h.acme.ID, "", rules.Definition{Name: "Engineering", Connection: okta.ID, Groups: []string{"eng"},
 			Targets: []rules.Target{{Roles: []account.Role{"registry:reader"}}, {Team: x.ID, Roles: []account.Role{"registry:writer", account.UserAdmin}}}})
 		h.ok(err)
+		_, err = h.WaiveRecovery(h.ctx(), asUser(olga), h.acme.ID, "The operator lets us in.")
+		h.ok(err)
 		_, err = h.ActivateRules(h.ctx(), asUser(olga), h.acme.ID, true)
 		h.ok(err)
 		if may, err := h.MayReach(h.ctx(), h.acme.ID, ana.User.ID, x.ID, "registry"); !may || err != nil {
