@@ -2,7 +2,6 @@ package account
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -57,14 +56,6 @@ type GroupInvitation struct {
 	By         string // the inviter's address, or Actor.String
 	At         time.Time
 	User       UserID // who accepted it
-}
-
-// CheckGroupName says why a name is refused.
-func CheckGroupName(name string) error {
-	if name == "" || len(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name, isControl) {
-		return Errorf(Invalid, "A group's name has 1 to 100 printable characters, with no blanks at its ends.").At("/name").Fix("For instance \"Project Alpha\".")
-	}
-	return nil
 }
 
 // CheckGroupRole says why a role is none of a group.

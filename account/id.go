@@ -51,6 +51,8 @@ type (
 
 	EntitlementID  string // ent_…: somebody's right to activate a product
 	SubscriptionID string // sub_…
+
+	FactorID string // fac_…: a second factor
 )
 
 // idKind lists the prefix of each identifier.
@@ -58,7 +60,7 @@ type idKind interface {
 	AccountID | OrgID | TeamID | UserID | ConnectionID | RuleID | DomainID | SessionID | FlowID | DiagnosisID | AuditID | JobID |
 		SCIMTokenID | SCIMUserID | SCIMGroupID | SCIMRequestID | SCIMClientID |
 		KeyID | ReceiptID | StreamID | PushID | EventID | FeedID | ReceiverID | LetterID | ReplicaID | PublicationID | TicketID | OperatorTokenID | InvitationID | GroupID | GroupInvitationID |
-		EntitlementID | SubscriptionID
+		EntitlementID | SubscriptionID | FactorID
 }
 
 func prefix(id any) string {
@@ -131,6 +133,8 @@ func prefix(id any) string {
 		return "ent_"
 	case SubscriptionID:
 		return "sub_"
+	case FactorID:
+		return "fac_"
 	}
 	panic("account: identifier kind without a prefix")
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // An Org holds teams, roles, rules, keys and subscriptions of one account.
@@ -56,6 +57,15 @@ func checkSlug(what, name string) error {
 		err = err.Fix("Use %q.", s)
 	}
 	return err
+}
+
+// CheckLabel says whether name can be what a person calls a thing of theirs: 1 to 100 printable characters, with no blanks at its ends. what
+// begins the sentence, like is an example.
+func CheckLabel(what, name, like string) error {
+	if name == "" || len(name) > 100 || !utf8.ValidString(name) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, isControl) {
+		return Errorf(Invalid, "%s name has 1 to 100 printable characters, with no blanks at its ends.", what).At("/name").Fix("For instance %q.", like)
+	}
+	return nil
 }
 
 // Slug turns a name into one that can stand in a path; empty when nothing of it can.

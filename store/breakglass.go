@@ -183,6 +183,9 @@ func (h *hand) wake(u account.UserID) (bool, error) {
 // hour that repairs sign-in and does nothing else (I-05, I-06). code is their second factor, asked for when they have set one: Unauthorized
 // with code second_factor, which uses nothing up. All owners and account admins are told.
 func (l *Ledger) EnterByRecovery(ctx context.Context, by account.Actor, token account.Secret, code string) (account.Session, error) {
+	if err := l.passFactorOf(ctx, token, code); err != nil {
+		return account.Session{}, err
+	}
 	var session table.Session
 	cookie := l.random(32)
 	err := l.byLink(ctx, by, token, account.RecoveryEnter, "recovery.used", func(h *hand, row table.RecoveryLink) (*note, error) {
@@ -196,9 +199,6 @@ func (l *Ledger) EnterByRecovery(ctx context.Context, by account.Actor, token ac
 		}
 		if r.Email != row.Email || owner.ID != row.User { // changed since the letter was sent
 			return nil, noLink()
-		}
-		if err := l.secondFactor(h.Tx, owner.ID, code); err != nil {
-			return nil, err
 		}
 		woken, err := h.wake(owner.ID)
 		if err != nil {
@@ -227,6 +227,16 @@ func (l *Ledger) EnterByRecovery(ctx context.Context, by account.Actor, token ac
 		return account.Session{}, err
 	}
 	return session.Session, nil
+}
+
+// passFactorOf asks for the second factor of whom a link lets in; a link that is none is refused later.
+func (l *Ledger) passFactorOf(ctx context.Context, token account.Secret, code string) error {
+	var row table.RecoveryLink
+	err := l.db.Look(ctx, func(tx *table.Tx) (err error) { row, _, err = tx.RecoveryLink(digest(token.Reveal())); return err })
+	if err != nil || row.User == "" || openLink(row.Link.Link, l.now()) != nil {
+		return err
+	}
+	return l.passFactor(ctx, row.User, code)
 }
 
 // tellOfEntry tells everybody who keeps the account, and the recovery e-mail's reader, that somebody came in by it.

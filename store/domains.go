@@ -43,12 +43,14 @@ func (l *Ledger) ClaimDomain(ctx context.Context, by account.Actor, a account.Ac
 }
 
 // random gives n random bytes in base64url.
-func (l *Ledger) random(n int) string {
+func (l *Ledger) random(n int) string { return base64.RawURLEncoding.EncodeToString(l.bytes(n)) }
+
+func (l *Ledger) bytes(n int) []byte {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(l.opt.Random, b); err != nil {
 		panic("store: no randomness: " + err.Error()) // crypto/rand never fails; without it nothing may go on
 	}
-	return base64.RawURLEncoding.EncodeToString(b)
+	return b
 }
 
 // Domains lists an account's domains by name. Owners, user admins and the operator may.

@@ -189,7 +189,7 @@ type GroupSettings struct {
 }
 
 func (h *hand) checkGroup(s *GroupSettings, itself account.GroupID) error {
-	if err := account.CheckGroupName(s.Name); err != nil {
+	if err := account.CheckLabel("A group's", s.Name, "Project Alpha"); err != nil {
 		return err
 	}
 	if len(s.Description) > 1000 {

@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"strings"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -56,8 +55,8 @@ func (l *Ledger) MintKey(ctx context.Context, by account.Actor, a account.Accoun
 }
 
 func checkKey(name string, life time.Duration) error {
-	if name == "" || len(name) > 100 || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7F }) {
-		return account.Errorf(account.Invalid, "A key's name has 1 to 100 printable characters, with no blanks at its ends.").At("/name").Fix("For instance \"laptop\".")
+	if err := account.CheckLabel("A key's", name, "laptop"); err != nil {
+		return err
 	}
 	if life < 0 || life > longestKey {
 		return account.Errorf(account.Invalid, "A key lives at most two years.").At("/days").Fix("Give it fewer days, or 0 for a key that does not end by itself.")
