@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/federation/session"
@@ -124,6 +126,7 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request, c account.Connectio
 	d.ended(c, account.OutcomePassed)
 	request.Note(r.Context(), slog.String("verb", "user.signed_in"), slog.String("outcome", "done"), slog.String("actor", "user:"+string(e.User.ID)))
 	switch {
+	case ofOneself(f.Next): // what brought them here is why they may hold nothing yet (K-22)
 	case e.Several:
 		return see(w, r, "/choose"+suffix(query("next", f.Next)))
 	case e.NoRoles: // L-14
@@ -147,6 +150,11 @@ func (d *Door) ownForm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return session.CheckForm(r)
+}
+
+// ofOneself reports whether a page is about the person, whatever account they work in: a link of a letter to them, for instance.
+func ofOneself(next string) bool {
+	return slices.ContainsFunc([]string{"/invitation/", "/group-invitation/", "/activate/", "/account/new"}, func(p string) bool { return strings.HasPrefix(next, p) })
 }
 
 // onward is where a finished sign-in leads.

@@ -25,7 +25,7 @@ func linkIn(w *world.World, l post.Letter) string {
 		w.Fatalf("the letter has %d links:\n%s", n, l.Text)
 	}
 	_, rest, _ := strings.Cut(l.Text, at)
-	token, _, _ := strings.Cut(rest, "\n")
+	token := strings.Fields(rest)[0]
 	if !strings.Contains(l.HTML, at+token) {
 		w.Fatalf("the letter's other form has another link:\n%s", l.HTML)
 	}
@@ -74,7 +74,7 @@ func TestAnInvitedPersonComesInThroughTheirProvider(t *testing.T) {
 			w.Errorf("%+v", i)
 		}
 		// Step 2, in the org and in a team.
-		teams := read[[]api.Team](ask(w, olga, "GET", "/api/v1/orgs/acme/teams", nil).is(200))
+		teams := read[teamsList](ask(w, olga, "GET", "/api/v1/orgs/acme/teams", nil).is(200)).Teams
 		given := read[api.Assigned](ask(w, olga, "POST", at+"/"+string(i.ID)+"/roles", api.RolesIn{Roles: []account.Role{"registry:writer", "catalog:reader"}}).is(200))
 		if given.Invitation != i.ID || given.User != "" || given.Message != "cleo@acme.example will be Registry Writer, Catalog Reader in acme once they accept the invitation." {
 			w.Errorf("%+v", given)
@@ -339,7 +339,7 @@ func TestAMembershipIsEditedByThoseWhoMay(t *testing.T) {
 		acme := w.Acme()
 		olga, ben := acme.As("olga@acme.example"), acme.As("ben@acme.example")
 		ana := acme.As("ana@acme.example").Session().User.ID
-		teams := read[[]api.Team](ask(w, olga, "GET", "/api/v1/orgs/acme/teams", nil).is(200))
+		teams := read[teamsList](ask(w, olga, "GET", "/api/v1/orgs/acme/teams", nil).is(200)).Teams
 		at := "/api/v1/orgs/acme/people/" + string(ana)
 		given := read[api.Assigned](ask(w, olga, "POST", at+"/roles", map[string]any{"team": teams[1].ID, "roles": []string{"registry:admin", "user_admin"}}).is(200))
 		if want := "ana@acme.example is Registry Administrator, User admin in team " + teams[1].Name + " of acme now."; given.Message != want {

@@ -47,6 +47,7 @@ type visitors struct {
 	stream                  account.StreamID
 	credential              account.PushID
 	feed                    account.FeedID
+	invitation              account.InvitationID
 	ticket                  account.TicketID
 	account                 account.AccountID
 	team                    account.TeamID
@@ -62,6 +63,7 @@ func gather(w *world.World) visitors {
 	v.credential = read[api.MintedPushCredential](ask(w, v.owner, "POST", "/api/v1/streams/"+string(v.stream)+"/credentials", map[string]bool{}).is(201)).ID
 	v.feed = read[api.AddedFeed](ask(w, v.owner, "POST", "/api/v1/orgs/acme/feeds", api.FeedSettings{Name: "polled", Kind: account.SSF}).is(201)).ID
 	v.key = minted(w, v.owner, "acme", "owner's").ID
+	v.invitation = invited(w, v.owner, "acme", invite{Email: "waiting@acme.example", AccountRole: "member"}).ID
 	v.ticket = ticketed(w, "acme", v.owner.Session().User.ID).ID
 	v.rule = read[[]api.Rule](ask(w, v.owner, "GET", "/api/v1/orgs/acme/rules", nil).is(200))[0].ID
 	test := read[api.Test](ask(w, v.owner, "POST", "/api/v1/connections/"+string(v.connection)+"/login-tests", map[string]string{"version": "live"}).is(201))
@@ -76,7 +78,7 @@ func gather(w *world.World) visitors {
 func (v visitors) fill(path string) string {
 	return strings.NewReplacer("{org}", "acme", "{account}", string(v.account), "{team}", string(v.team), "{service}", "registry", "{connection}", string(v.connection), "{diagnosis}", string(v.diagnosis),
 		"{rule}", string(v.rule), "{user}", string(v.user), "{key}", string(v.key), "{token}", string(v.token),
-		"{stream}", string(v.stream), "{credential}", string(v.credential), "{feed}", string(v.feed), "{ticket}", string(v.ticket), "{domain}", "acme.example", "{request}", "scr_01kkp3v8m2q7r4c9tdyz5x6w1n", "{event}", "evt_01kkp3v8m2q7r4c9tdyz5x6w1n").Replace(path)
+		"{stream}", string(v.stream), "{credential}", string(v.credential), "{feed}", string(v.feed), "{invitation}", string(v.invitation), "{ticket}", string(v.ticket), "{domain}", "acme.example", "{entitlement}", "ent_01kkp3v8m2q7r4c9tdyz5x6w1n", "{request}", "scr_01kkp3v8m2q7r4c9tdyz5x6w1n", "{event}", "evt_01kkp3v8m2q7r4c9tdyz5x6w1n").Replace(path)
 }
 
 // sent is what an operation is sent, and how every member of the org who may do it is answered; 0: they may not.
@@ -97,6 +99,11 @@ func (v visitors) bodies() map[string]sent {
 		"save-billing": {body: map[string]string{"name": "Theirs", "email": "invoices@elsewhere.example"}}, "list-account-people": {},
 		"set-account-role": {body: map[string]string{"role": "admin"}}, "transfer-account": {body: map[string]string{"user": string(v.user)}},
 		"list-people": {}, "grant-role": {body: grant{Role: "registry:reader"}}, "withdraw-role": {body: grant{Role: "registry:writer"}},
+		"invite-person": {body: invite{Email: "theirs@acme.example", AccountRole: "member"}}, "list-invitations": {}, "get-invitation": {}, "resend-invitation": {}, "revoke-invitation": {},
+		"add-invited-roles": {body: api.RolesIn{Roles: []account.Role{"registry:reader"}}}, "drop-invited-roles": {body: api.RolesIn{Roles: []account.Role{"registry:reader"}}},
+		"assign-roles": {body: map[string]any{"email": "waiting@acme.example", "roles": []string{"registry:reader"}}}, "get-member-domains": {members: 200},
+		"set-member-domains": {body: api.MemberDomains{VerifiedOnly: true}}, "list-my-invitations": {members: 200}, "accept-invitation": {members: 404},
+		"list-service-roles": {members: 200}, "effect-of-roles": {members: 200},
 		"get-person": {}, "remove-person": {}, "disable-person": {}, "enable-person": {}, "list-receipts": {},
 		"mint-key": {body: map[string]any{"name": "theirs"}, members: 201}, "list-keys": {members: 200}, "revoke-key": {},
 		"list-tickets": {}, "get-ticket": {}, "reassign-ticket": {body: map[string]string{"email": "theirs@acme.example"}}, "list-native-users": {}, "tell-native-users": {body: map[string]string{"message": "Theirs.", "contact": "theirs@acme.example"}},
@@ -110,7 +117,12 @@ func (v visitors) bodies() map[string]sent {
 		"change-feed": {body: map[string]string{"name": "changed"}}, "remove-feed": {}, "rotate-feed-secret": {}, "list-deliveries": {}, "replay-deliveries": {body: map[string]string{}},
 		"get-breaker": {}, "set-breaker": {body: api.BreakerSettings{Share: 1, Within: 1}}, "resume-removals": {body: api.Allowance{}},
 		"list-rules": {}, "create-rule": {body: def}, "save-rule": {body: def}, "delete-rule": {}, "plan-rules": {}, "activate-rules": {body: map[string]string{}},
-		"get-notifications": {members: 200}, "set-notifications": {body: map[string]any{"sections": []string{}}, members: 200},
+		"list-subscriptions": {members: 200}, "list-my-entitlements": {members: 200}, "get-my-entitlement": {members: 404},
+		"activate-entitlement": {body: map[string]string{"new_account": "theirs"}, members: 404}, "transfer-entitlement": {body: map[string]string{"account": "acc_none"}, members: 404},
+		"check-certificate": {body: map[string]string{"number": aNumber}, members: 404}, "check-codes": {body: map[string]string{"codes": "B2"}, members: 200},
+		"register-certificate": {body: map[string]any{"number": aNumber, "new_account": "theirs", "registrant": aRegistrant("ben@acme.example")}, members: 404},
+		"activate-codes":       {body: map[string]any{"codes": "B2", "new_account": "theirs", "business": aBusiness}, members: 409},
+		"get-notifications":    {members: 200}, "set-notifications": {body: map[string]any{"sections": []string{}}, members: 200},
 		"list-letter-templates": {members: 200}, "contact-owners": {body: map[string]string{"subject": "Hello", "text": "A word."}, members: 200},
 		"get-recovery": {}, "set-recovery": {body: map[string]string{"email": "theirs@elsewhere.example"}}, "remove-recovery": {}, "rehearse-recovery": {},
 		"waive-recovery": {body: map[string]string{"reason": "theirs to waive"}}, "retract-recovery-waiver": {}, "set-owner-address": {body: map[string]string{"email": "theirs@elsewhere.example"}},
@@ -254,6 +266,14 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"POST /ssf/{account}/subjects:add": {nobody: 401, stranger: 401, member: 401}, "POST /ssf/{account}/subjects:remove": {nobody: 401, stranger: 401, member: 401},
 			"POST /ssf/{account}/poll/{stream}": {nobody: 401, stranger: 401, member: 401},
 			// one's own
+			"GET /activate/{token}": {nobody: 404, stranger: 404, member: 404}, "POST /activate/{token}": {nobody: 401, stranger: 422, member: 422},
+			"GET /activate/{token}/transfer": {nobody: 401, stranger: 404, member: 404}, "POST /activate/{token}/transfer": {nobody: 401, stranger: 404, member: 404},
+			"GET /register": {nobody: 200, stranger: 200, member: 200}, "GET /register/certificate": {nobody: 401, stranger: 200, member: 200},
+			"POST /register/certificate": {nobody: 401, stranger: 422, member: 422}, "POST /register/account": {nobody: 401, stranger: 422, member: 422},
+			"GET /activate-code": {nobody: 401, stranger: 200, member: 200}, "POST /activate-code": {nobody: 401, stranger: 422, member: 422},
+			"POST /activate-code/request": {nobody: 401, stranger: 422, member: 422}, "GET /services": {nobody: 401, stranger: 200, member: 200},
+			"GET /o/{org}/services": {nobody: 401, stranger: 404, member: 200}, "GET /o/{org}/subscriptions": {nobody: 401, stranger: 404, member: 200},
+			"GET /invitation/{token}": {}, "POST /invitation/{token}": {nobody: 401, stranger: 404, member: 404}, "POST /invitation/{token}/ask": {},
 			"GET /group-invitation/{token}": {}, "POST /group-invitation/{token}": {nobody: 401, stranger: 404, member: 404},
 			"GET /groups": {nobody: 401, stranger: 200, member: 200}, "GET /groups/{group}": {nobody: 401, stranger: 404, member: 404},
 			"POST /groups/{group}/invite":                   {nobody: 401, stranger: 404, member: 404, form: url.Values{"emails": {"x@elsewhere.example"}, "role": {"member"}}},
