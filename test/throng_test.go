@@ -142,7 +142,7 @@ func (r *copier) multiply(table string, n int, ids ...string) {
 		if err := rows.Scan(into...); err != nil {
 			r.Fatal(err)
 		}
-		if about(values, ids) {
+		if mentions(values, ids) {
 			found = append(found, values)
 		}
 	}
@@ -158,7 +158,7 @@ func (r *copier) multiply(table string, n int, ids ...string) {
 	}
 }
 
-func about(values []any, ids []string) bool {
+func mentions(values []any, ids []string) bool {
 	for _, v := range values {
 		for _, id := range ids {
 			if s, ok := v.(string); ok && strings.Contains(s, id) {
