@@ -18,7 +18,9 @@ type catalogueSection struct {
 	Services []account.Service `yaml:"services"`
 	Relying  []account.Relying `yaml:"relying_services"`
 	Products []account.Product `yaml:"products"`
-	Limits   *account.Limits   `yaml:"limits"`
+
+	Terms  []account.Document `yaml:"terms"`
+	Limits *account.Limits    `yaml:"limits"`
 }
 
 type accountSection struct {

@@ -97,7 +97,7 @@ func (p *reading) catalogue(at string, s catalogueSection) *account.Catalogue {
 			return nil
 		}
 	}
-	file := catalogueFile{Services: s.Services, Relying: s.Relying, Products: s.Products, Limits: base.Limits}
+	file := catalogueFile{Services: s.Services, Relying: s.Relying, Products: s.Products, Terms: s.Terms, Limits: base.Limits}
 	if s.Limits != nil {
 		file.Limits = overLimits(base.Limits, *s.Limits)
 	}

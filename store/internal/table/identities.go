@@ -117,7 +117,7 @@ func (tx *Tx) DropLocal(u account.UserID) error {
 // DropUnderWay ends what a person has under way: half sign-ins, sign-ups that wait for their first tab, links to a new password.
 func (tx *Tx) DropUnderWay(u account.UserID) error {
 	for _, q := range []string{`DELETE FROM pending_signins WHERE user_id = $1`, `DELETE FROM pending_signups WHERE user_id = $1`,
-		`DELETE FROM password_resets WHERE user_id = $1`} {
+		`DELETE FROM password_resets WHERE user_id = $1 AND link_state = 'pending'`} {
 		if _, err := tx.exec(q, u); err != nil {
 			return err
 		}
