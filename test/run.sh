@@ -54,6 +54,7 @@ postgres=()
 [ -n "$(lacks PostgreSQL)" ] || postgres=(test/postgres.sh)
 
 step "format, vet, staticcheck" timeout --foreground 15m test/lint.sh
+step "the API and its description" timeout --foreground 20m test/openapi.sh check
 step "requirements" go run ./test/requirements -quiet
 step "protocols" go run ./test/protocols -quiet
 
