@@ -445,6 +445,7 @@ func TestAnOrgIsNotMadeToDependOnItsProviderWithoutAWayBack(t *testing.T) {
 
 		// The other choice is on record, with who and why.
 		globex := w.Globex()
+		globex.As("gus@globex.example") // whose groups are the first to arrive
 		olaf := globex.As("olaf@globex.example")
 		def.Connection = globex.Connection.ID
 		ask(w, olaf, "POST", "/api/v1/orgs/globex/rules", def).is(201)
