@@ -203,7 +203,7 @@ func TestNoOperationServesSomebodyElse(t *testing.T) {
 			}
 			for method, o := range methods {
 				r := ask(w, v.owner, strings.ToUpper(method), v.fill(path), operations[o.ID].body)
-				if byOperator := o.ID == "convert-org"; (r.status == 403) != byOperator || r.status == 401 || strings.Contains(r.body, "no_account") {
+				if byOperator := o.ID == "convert-org" || o.ID == "set-owner-address"; (r.status == 403) != byOperator || r.status == 401 || strings.Contains(r.body, "no_account") {
 					w.Errorf("%s answers the owner %d: %s", o.ID, r.status, r.brief())
 				}
 			}
@@ -279,6 +279,13 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"POST /groups/{group}/invite":                   {nobody: 401, stranger: 404, member: 404, form: url.Values{"emails": {"x@elsewhere.example"}, "role": {"member"}}},
 			"POST /groups/{group}/invitations/{invitation}": {nobody: 401, stranger: 404, member: 404}, "POST /groups/{group}/members/{user}": {nobody: 401, stranger: 404, member: 404},
 			"GET /o/{org}/groups": {nobody: 401, stranger: 404, member: 403},
+			// whoever wants an identity, or has one and a password
+			"GET /signin/password": {}, "POST /signin/password": {}, "GET /signup": {}, "POST /signup": {}, "POST /verify": {}, "POST /verify/resend": {},
+			"GET /verify/{token}": {}, "POST /verify/{token}": {}, "GET /password/forgot": {}, "POST /password/forgot": {},
+			"GET /password/reset/{token}": {}, "POST /password/reset/{token}": {}, "GET /verify": {nobody: 303, stranger: 303, member: 303},
+			"GET /signin/confirm": {nobody: 401, stranger: 303, member: 200}, "POST /signin/confirm": {nobody: 401, stranger: 409, member: 409},
+			"GET /welcome": {nobody: 401, stranger: 200, member: 200}, "POST /welcome": {nobody: 401, stranger: 303, member: 303},
+			"GET /terms": {nobody: 401, stranger: 303, member: 303}, "POST /terms": {nobody: 401, stranger: 303, member: 303},
 			"GET /signin":         {nobody: 200, stranger: 303, member: 303}, "GET /session": {nobody: 401, stranger: 200, member: 200},
 			"GET /signout": {nobody: 303, stranger: 303, member: 303}, "GET /{$}": {nobody: 303, stranger: 200, member: 200},
 			"GET /choose": {nobody: 401, stranger: 303, member: 303}, "GET /no-access": {nobody: 401, stranger: 303, member: 303},
