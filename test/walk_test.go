@@ -286,7 +286,7 @@ func TestEveryRouteKnowsWhomItServes(t *testing.T) {
 			"GET /signin/confirm": {nobody: 401, stranger: 303, member: 200}, "POST /signin/confirm": {nobody: 401, stranger: 409, member: 409},
 			"GET /welcome": {nobody: 401, stranger: 200, member: 200}, "POST /welcome": {nobody: 401, stranger: 303, member: 303},
 			"GET /terms": {nobody: 401, stranger: 303, member: 303}, "POST /terms": {nobody: 401, stranger: 303, member: 303},
-			"GET /signin":         {nobody: 200, stranger: 303, member: 303}, "GET /session": {nobody: 401, stranger: 200, member: 200},
+			"GET /signin": {nobody: 200, stranger: 303, member: 303}, "GET /session": {nobody: 401, stranger: 200, member: 200},
 			"GET /signout": {nobody: 303, stranger: 303, member: 303}, "GET /{$}": {nobody: 303, stranger: 200, member: 200},
 			"GET /choose": {nobody: 401, stranger: 303, member: 303}, "GET /no-access": {nobody: 401, stranger: 303, member: 303},
 			"POST /choose":      {nobody: 401, stranger: 404, member: 404, form: url.Values{"account": {"acc_01kkp3v8m2q7r4c9tdyz5x6w1n"}}},
