@@ -8,9 +8,6 @@ import (
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
 
-// secondFactors reports whether somebody has to show more than a password. Nobody has set a second factor up so far.
-func (l *Ledger) secondFactors(*table.Tx, account.UserID) (bool, error) { return false, nil }
-
 // A HalfSignIn is somebody who has given the right password and owes a second factor: for ten minutes, in one browser.
 type HalfSignIn struct {
 	User      account.User
@@ -52,11 +49,16 @@ func (l *Ledger) halfOf(tx *table.Tx, token account.Secret, now time.Time) (Half
 	return HalfSignIn{User: u, Method: p.Method, Next: p.Next, TriesLeft: max(0, factorTriesMost-p.Tries), ExpiresAt: p.ExpiresAt}, err
 }
 
-// FinishSignIn makes a half sign-in a whole one once proves says that the second factor is right. Each try is counted before it is looked at;
-// after five the password has to be given again.
-func (l *Ledger) finishSignIn(ctx context.Context, by account.Actor, token account.Secret, proves func(*table.Tx, account.UserID) error) (LocalEntrance, error) {
+// FinishSignIn makes a half sign-in a whole one by a second factor. Each try is counted before it is looked at; after five the password has
+// to be given again (Unauthorized with code signed_out). Otherwise its errors are those of passFactor.
+func (l *Ledger) FinishSignIn(ctx context.Context, by account.Actor, token account.Secret, code string) (LocalEntrance, error) {
+	h, err := l.HalfSignIn(ctx, token)
+	if err != nil {
+		return LocalEntrance{}, err
+	}
 	now, d := l.now(), digest(token.Reveal())
-	err := l.db.Write(ctx, func(tx *table.Tx) error {
+	err = l.db.Write(ctx, func(tx *table.Tx) error {
+		tx.Gain(table.OfUser(h.User.ID))
 		room, err := tx.TryHalfSignIn(d, factorTriesMost)
 		if err == nil && !room {
 			err = noHalfSignIn()
@@ -66,16 +68,15 @@ func (l *Ledger) finishSignIn(ctx context.Context, by account.Actor, token accou
 	if err != nil {
 		return LocalEntrance{}, err
 	}
+	if err := l.passFactor(ctx, h.User.ID, code); err != nil {
+		return LocalEntrance{}, err
+	}
 	var out LocalEntrance
 	err = l.db.Write(ctx, func(tx *table.Tx) error {
-		h, err := l.halfOf(tx, token, now)
-		if err != nil {
+		if h, err = l.halfOf(tx, token, now); err != nil { // it may have ended meanwhile
 			return err
 		}
 		if err := nativeWay(tx, h.User.Email); err != nil {
-			return err
-		}
-		if err := proves(tx, h.User.ID); err != nil {
 			return err
 		}
 		taken, err := tx.TakeHalfSignIn(d)

@@ -172,7 +172,7 @@ func (l *Ledger) recordNotIn(ctx context.Context, by account.Actor, email string
 
 // admit lets somebody in who has proved who they are by a method, or lets them go on to their second factor.
 func (l *Ledger) admit(tx *table.Tx, by account.Actor, u account.UserID, m account.Method, next string, now time.Time) (LocalEntrance, error) {
-	owed, err := l.secondFactors(tx, u)
+	owed, err := tx.HasFactor(u)
 	if err != nil {
 		return LocalEntrance{}, err
 	}

@@ -148,9 +148,6 @@ func (l *Ledger) RemoveFromAccount(ctx context.Context, by account.Actor, a acco
 		if _, err := h.leaveGroups(user); err != nil {
 			return nil, err
 		}
-		if _, err := h.leaveGroups(user); err != nil {
-			return nil, err
-		}
 		own, err := h.hasSay(user.Email)
 		if err != nil {
 			return nil, err

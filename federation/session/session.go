@@ -152,3 +152,17 @@ func only(r *http.Request, name string) string {
 	}
 	return cookies[0].Value
 }
+
+// laterCookie says that a browser's person does not want to be reminded of a second factor.
+const (
+	laterCookie = "__Host-drawbridge-later"
+	laterAge    = 30 * 24 * time.Hour
+)
+
+// Later notes in the browser that somebody does not want to be reminded for a month; Reminded reports whether they may be.
+func Later(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{Name: laterCookie, Value: "1", Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(laterAge / time.Second)})
+}
+
+// Reminded reports whether the person of a browser may be reminded.
+func Reminded(r *http.Request) bool { return only(r, laterCookie) == "" }

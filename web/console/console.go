@@ -82,6 +82,9 @@ func (c *Console) Home(w http.ResponseWriter, r *http.Request) error {
 					return err
 				}
 				view.Ask = !n.Asked
+				if view.Remind, err = c.remind(r, p); err != nil {
+					return err
+				}
 			}
 			return page.Render(w, r, http.StatusOK, view)
 		case len(p.Tenancies) > 0:

@@ -1,10 +1,12 @@
 package console
 
 import (
+	"net/http"
 	"slices"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
+	"github.com/drawbridge-id/drawbridge/federation/session"
 	"github.com/drawbridge-id/drawbridge/web/page"
 )
 
@@ -114,4 +116,13 @@ func on(t time.Time) string {
 		return ""
 	}
 	return " on " + t.UTC().Format("2 Jan 2006")
+}
+
+// remind reports whether an owner should be reminded of a second factor: their password alone lets them in, and they have not said that it can wait (H-09).
+func (c *Console) remind(r *http.Request, p account.Presence) (bool, error) {
+	if p.Session.Method != account.ByPassword || !account.HasRole(p.Roles, account.Scope{Org: p.Org.ID}, account.Owner) || !session.Reminded(r) {
+		return false, nil
+	}
+	set, _, err := c.ledger.Factors(r.Context(), actor(r, p))
+	return len(set) == 0, err
 }

@@ -21,6 +21,7 @@ type Home struct {
 	ExpiresAt   time.Time
 	Places      []Place // other accounts of the person
 	MayTest     bool    // may run the login test
+	Remind      bool    // owns the org, and a password alone lets them in (H-09)
 	Ask         bool    // nobody has asked them yet what they want mail about (P-03)
 }
 

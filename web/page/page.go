@@ -94,6 +94,7 @@ var all = []Page{
 	Activate{}, Transfer{}, Transferred{}, Activated{}, Register{}, RegisterCertificate{}, RegisterAccount{}, ActivateCode{}, ReviewCodes{}, Subscriptions{}, Services{},
 	Recover{}, RecoveryLink{}, Recovery{}, Contact{}, Notifications{}, Unsubscribe{}, Ticket{},
 	Password{}, SignUp{}, Verify{}, VerifyLink{}, Verified{}, Welcome{}, Forgot{}, NewPassword{}, ConfirmPassword{}, AgreeTerms{},
+	SecondFactor{}, Security{}, EnrolFactor{}, RecoveryCodes{},
 }
 
 func parse(name string) (*template.Template, error) {
