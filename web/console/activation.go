@@ -142,7 +142,7 @@ func refusedField(err error) (*page.FieldError, bool) {
 	}
 	switch {
 	case e.Pointer == "/name", e.Pointer == "/org", e.Code == "account_limit", e.Code == "already_active", e.Code == "not_owner":
-		return &page.FieldError{Field: "name", Message: e.Message, Fix: e.Help}, true
+		return &page.FieldError{Field: "name", Message: strings.TrimSpace(e.Message + " " + e.Help)}, true // one place shows both
 	case e.Pointer == "/message":
 		return &page.FieldError{Field: "message", Message: e.Message, Fix: e.Help}, true
 	}
