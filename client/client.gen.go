@@ -27,9 +27,9 @@ type Accepted struct {
 	Message *string `json:"message,omitempty"`
 
 	// Org Exact name.
-	Org   string    `json:"org"`
-	Roles *[]RoleAt `json:"roles"`
-	Title *string   `json:"title,omitempty"`
+	Org   string   `json:"org"`
+	Roles []RoleAt `json:"roles"`
+	Title *string  `json:"title,omitempty"`
 }
 
 // Access defines model for Access.
@@ -38,13 +38,13 @@ type Access struct {
 	Reaches bool `json:"reaches"`
 
 	// Roles Those of the service that reach it, with the reasons for which they are held.
-	Roles *[]Held `json:"roles"`
+	Roles []Held `json:"roles"`
 }
 
 // AccountPeoplePage defines model for AccountPeoplePage.
 type AccountPeoplePage struct {
-	Next   *string          `json:"next,omitempty"`
-	People *[]AccountPerson `json:"people"`
+	Next   *string         `json:"next,omitempty"`
+	People []AccountPerson `json:"people"`
 }
 
 // AccountPerson defines model for AccountPerson.
@@ -55,7 +55,7 @@ type AccountPerson struct {
 	Place   string    `json:"place"`
 	Role    string    `json:"role"`
 	Since   time.Time `json:"since"`
-	Sources *[]Source `json:"sources"`
+	Sources []Source  `json:"sources"`
 	State   string    `json:"state"`
 }
 
@@ -75,10 +75,35 @@ type AccountProfile struct {
 	Type  string  `json:"type"`
 }
 
+// ActivateCodesRequest defines model for Activate-codesRequest.
+type ActivateCodesRequest struct {
+	// Account An account that you own.
+	Account  *string      `json:"account,omitempty"`
+	Business WordBusiness `json:"business"`
+
+	// Codes With commas in between, at most 100.
+	Codes string `json:"codes"`
+
+	// NewAccount Name of an account to be made for it.
+	NewAccount *string `json:"new_account,omitempty"`
+}
+
 // ActivateRulesRequest defines model for Activate-rulesRequest.
 type ActivateRulesRequest struct {
 	// Confirm The org's name, when more people lose roles than the limit allows without it.
 	Confirm *string `json:"confirm,omitempty"`
+}
+
+// Activated defines model for Activated.
+type Activated struct {
+	Account string `json:"account"`
+
+	// New The account was made for it.
+	New bool `json:"new"`
+
+	// Org Exact name.
+	Org           string         `json:"org"`
+	Subscriptions []Subscription `json:"subscriptions"`
 }
 
 // AddFeedRequest defines model for Add-feedRequest.
@@ -152,7 +177,7 @@ type Again struct {
 	Name       string `json:"name"`
 
 	// Roles What active rules would give them, by the groups last heard of.
-	Roles *[]RoleAt `json:"roles"`
+	Roles []RoleAt `json:"roles"`
 }
 
 // Allowance defines model for Allowance.
@@ -169,7 +194,7 @@ type AssignRolesRequest struct {
 	Email string `json:"email"`
 
 	// Roles owner, user_admin, or service:role.
-	Roles *[]string `json:"roles"`
+	Roles []string `json:"roles"`
 
 	// Team Empty: the whole org.
 	Team *string `json:"team,omitempty"`
@@ -184,8 +209,8 @@ type Assigned struct {
 	Invitation *string `json:"invitation,omitempty"`
 
 	// Message The same in a sentence.
-	Message string    `json:"message"`
-	Roles   *[]string `json:"roles"`
+	Message string   `json:"message"`
+	Roles   []string `json:"roles"`
 
 	// Team Absent: the whole org.
 	Team *string `json:"team,omitempty"`
@@ -221,8 +246,8 @@ type AuditLine struct {
 
 // AuditPage defines model for AuditPage.
 type AuditPage struct {
-	Lines *[]AuditLine `json:"lines"`
-	Next  *string      `json:"next,omitempty"`
+	Lines []AuditLine `json:"lines"`
+	Next  *string     `json:"next,omitempty"`
 }
 
 // Billing defines model for Billing.
@@ -241,7 +266,13 @@ type Billing struct {
 
 // BodyStructInvitationsListMyInvitationJSONInvitationsBody defines model for BodyStruct { Invitations ListMyInvitation "json:\"invitations\"" }Body.
 type BodyStructInvitationsListMyInvitationJSONInvitationsBody struct {
-	Invitations *[]MyInvitation `json:"invitations"`
+	Invitations []MyInvitation `json:"invitations"`
+}
+
+// BodyBody defines model for Body\"" }Body.
+type BodyBody struct {
+	// Owners To how many it goes.
+	Owners int64 `json:"owners"`
 }
 
 // Breaker defines model for Breaker.
@@ -285,14 +316,34 @@ type BreakerSettings struct {
 	WithinMinutes int64 `json:"within_minutes"`
 }
 
+// CheckCertificateRequest defines model for Check-certificateRequest.
+type CheckCertificateRequest struct {
+	Number string `json:"number"`
+}
+
+// CheckCodesRequest defines model for Check-codesRequest.
+type CheckCodesRequest struct {
+	// Codes With commas in between, at most 100.
+	Codes string `json:"codes"`
+}
+
 // Checklist defines model for Checklist.
 type Checklist struct {
-	Tasks *[]Task `json:"tasks"`
+	Tasks []Task `json:"tasks"`
 }
 
 // ClaimDomainRequest defines model for Claim-domainRequest.
 type ClaimDomainRequest struct {
 	Name string `json:"name"`
+}
+
+// CodeVerdict defines model for CodeVerdict.
+type CodeVerdict struct {
+	// Code As it was sent.
+	Code    string  `json:"code"`
+	Message string  `json:"message"`
+	Product *string `json:"product,omitempty"`
+	Verdict string  `json:"verdict"`
 }
 
 // Company defines model for Company.
@@ -304,6 +355,11 @@ type Company struct {
 	Name    *string `json:"name,omitempty"`
 	Phone   *string `json:"phone,omitempty"`
 	Website *string `json:"website,omitempty"`
+}
+
+// ConfirmFactorRequest defines model for Confirm-factorRequest.
+type ConfirmFactorRequest struct {
+	Code string `json:"code"`
 }
 
 // Connection defines model for Connection.
@@ -333,6 +389,12 @@ type ConnectionDetail struct {
 	Removals     Detection `json:"removals"`
 }
 
+// ContactOwnersRequest defines model for Contact-ownersRequest.
+type ContactOwnersRequest struct {
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+}
+
 // CreateAccountRequest defines model for Create-accountRequest.
 type CreateAccountRequest struct {
 	// Name Of the account.
@@ -358,15 +420,15 @@ type Definition struct {
 	Connection  string  `json:"connection"`
 
 	// Groups Any of them matches, byte for byte as the identity provider sends it.
-	Groups  *[]string `json:"groups"`
-	Name    string    `json:"name"`
-	Targets *[]Target `json:"targets"`
+	Groups  []string `json:"groups"`
+	Name    string   `json:"name"`
+	Targets []Target `json:"targets"`
 }
 
 // DeliveriesPage defines model for DeliveriesPage.
 type DeliveriesPage struct {
-	Deliveries *[]Delivery `json:"deliveries"`
-	Next       *string     `json:"next,omitempty"`
+	Deliveries []Delivery `json:"deliveries"`
+	Next       *string    `json:"next,omitempty"`
 }
 
 // Delivery defines model for Delivery.
@@ -411,6 +473,15 @@ type DeniedRole struct {
 // DescribeTeamRequest defines model for Describe-teamRequest.
 type DescribeTeamRequest struct {
 	Description string `json:"description"`
+}
+
+// Destination defines model for Destination.
+type Destination struct {
+	// Account An account that you own.
+	Account *string `json:"account,omitempty"`
+
+	// NewAccount Name of an account to be made for it.
+	NewAccount *string `json:"new_account,omitempty"`
 }
 
 // Detection defines model for Detection.
@@ -480,18 +551,62 @@ type Drift struct {
 
 // DriftPage defines model for DriftPage.
 type DriftPage struct {
-	Drift *[]Drift `json:"drift"`
-	Next  *string  `json:"next,omitempty"`
+	Drift []Drift `json:"drift"`
+	Next  *string `json:"next,omitempty"`
 }
 
 // Effect defines model for Effect.
 type Effect struct {
-	Actions *[]string `json:"actions"`
+	Actions []string `json:"actions"`
 }
 
 // EmailBodyBody defines model for EmailBodyBody.
 type EmailBodyBody struct {
 	Email string `json:"email"`
+}
+
+// EnrolTotpRequest defines model for Enrol-totpRequest.
+type EnrolTotpRequest struct {
+	// Name What you call it.
+	Name string `json:"name"`
+}
+
+// Enrolled defines model for Enrolled.
+type Enrolled struct {
+	ID string `json:"id"`
+
+	// Secret For the app, in base32; shown this once.
+	Secret string `json:"secret"`
+}
+
+// Entitlement defines model for Entitlement.
+type Entitlement struct {
+	// Account Where it was activated, or is to be after a transfer.
+	Account   *string   `json:"account,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	Details   *string   `json:"details,omitempty"`
+
+	// Email Whom it was sent to.
+	Email     string     `json:"email"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
+	ExpiresAt time.Time  `json:"expires_at"`
+
+	// Holder Whom a certificate names.
+	Holder  *string `json:"holder,omitempty"`
+	ID      string  `json:"id"`
+	Label   string  `json:"label"`
+	Note    *string `json:"note,omitempty"`
+	Product string  `json:"product"`
+	Source  string  `json:"source"`
+	State   string  `json:"state"`
+
+	// Term How long the subscription runs, for people.
+	Term string `json:"term"`
+}
+
+// EntitlementsPage defines model for EntitlementsPage.
+type EntitlementsPage struct {
+	Entitlements []Entitlement `json:"entitlements"`
 }
 
 // ExpelExternalMemberRequest defines model for Expel-external-memberRequest.
@@ -502,7 +617,7 @@ type ExpelExternalMemberRequest struct {
 // ExternalGroup defines model for ExternalGroup.
 type ExternalGroup struct {
 	// Connections Only who signs in through one of these may join and use it. Empty: anybody.
-	Connections *[]string `json:"connections"`
+	Connections []string  `json:"connections"`
 	CreatedAt   time.Time `json:"created_at"`
 	Description *string   `json:"description,omitempty"`
 	ID          string    `json:"id"`
@@ -525,11 +640,11 @@ type ExternalGroup struct {
 
 // ExternalOrg defines model for ExternalOrg.
 type ExternalOrg struct {
-	Denied *[]DeniedRole    `json:"denied"`
-	Groups *[]ExternalGroup `json:"groups"`
-	Org    string           `json:"org"`
-	Roles  *[]Held          `json:"roles"`
-	Title  *string          `json:"title,omitempty"`
+	Denied []DeniedRole    `json:"denied"`
+	Groups []ExternalGroup `json:"groups"`
+	Org    string          `json:"org"`
+	Roles  []Held          `json:"roles"`
+	Title  *string         `json:"title,omitempty"`
 }
 
 // ExternalUser defines model for ExternalUser.
@@ -549,8 +664,27 @@ type ExternalUser struct {
 
 // ExternalUsersPage defines model for ExternalUsersPage.
 type ExternalUsersPage struct {
-	Next  *string         `json:"next,omitempty"`
-	Users *[]ExternalUser `json:"users"`
+	Next  *string        `json:"next,omitempty"`
+	Users []ExternalUser `json:"users"`
+}
+
+// Factor defines model for Factor.
+type Factor struct {
+	Created time.Time `json:"created"`
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind"`
+	Name    string    `json:"name"`
+
+	// Used Absent: never.
+	Used *time.Time `json:"used,omitempty"`
+}
+
+// FactorList defines model for FactorList.
+type FactorList struct {
+	Factors []Factor `json:"factors"`
+
+	// RecoveryCodes How many recovery codes are left.
+	RecoveryCodes int64 `json:"recovery_codes"`
 }
 
 // Feed defines model for Feed.
@@ -642,13 +776,13 @@ type GroupInvitation struct {
 
 // GroupInvitationsPage defines model for GroupInvitationsPage.
 type GroupInvitationsPage struct {
-	Invitations *[]GroupInvitation `json:"invitations"`
-	Next        *string            `json:"next,omitempty"`
+	Invitations []GroupInvitation `json:"invitations"`
+	Next        *string           `json:"next,omitempty"`
 }
 
 // GroupInvite defines model for GroupInvite.
 type GroupInvite struct {
-	Emails *[]string `json:"emails"`
+	Emails []string `json:"emails"`
 
 	// ExpiresIn 1h to 30d. Absent: 7d.
 	//
@@ -684,8 +818,8 @@ type GroupMember struct {
 
 // GroupMembersPage defines model for GroupMembersPage.
 type GroupMembersPage struct {
-	Members *[]GroupMember `json:"members"`
-	Next    *string        `json:"next,omitempty"`
+	Members []GroupMember `json:"members"`
+	Next    *string       `json:"next,omitempty"`
 }
 
 // GroupPermission defines model for GroupPermission.
@@ -723,17 +857,17 @@ type GroupWords struct {
 
 // GroupsPage defines model for GroupsPage.
 type GroupsPage struct {
-	Groups *[]ExternalGroup `json:"groups"`
-	Next   *string          `json:"next,omitempty"`
+	Groups []ExternalGroup `json:"groups"`
+	Next   *string         `json:"next,omitempty"`
 }
 
 // Held defines model for Held.
 type Held struct {
 	// Account The role holds in the account itself.
-	Account *bool     `json:"account,omitempty"`
-	Label   string    `json:"label"`
-	Role    string    `json:"role"`
-	Sources *[]Source `json:"sources"`
+	Account *bool    `json:"account,omitempty"`
+	Label   string   `json:"label"`
+	Role    string   `json:"role"`
+	Sources []Source `json:"sources"`
 
 	// Team Empty: the whole org.
 	Team *string `json:"team,omitempty"`
@@ -761,7 +895,7 @@ type Invitation struct {
 	Message *string `json:"message,omitempty"`
 
 	// Roles What they hold in the org and its teams once they accept.
-	Roles *[]RoleAt `json:"roles"`
+	Roles []RoleAt `json:"roles"`
 
 	// SentAt The last letter.
 	SentAt time.Time `json:"sent_at"`
@@ -770,8 +904,8 @@ type Invitation struct {
 
 // InvitationsPage defines model for InvitationsPage.
 type InvitationsPage struct {
-	Invitations *[]Invitation `json:"invitations"`
-	Next        *string       `json:"next,omitempty"`
+	Invitations []Invitation `json:"invitations"`
+	Next        *string      `json:"next,omitempty"`
 }
 
 // InvitePersonRequest defines model for Invite-personRequest.
@@ -809,12 +943,18 @@ type Invited struct {
 	Message *string `json:"message,omitempty"`
 
 	// Roles What they hold in the org and its teams once they accept.
-	Roles *[]RoleAt `json:"roles"`
+	Roles []RoleAt `json:"roles"`
 
 	// SentAt The last letter.
 	SentAt   time.Time      `json:"sent_at"`
 	State    string         `json:"state"`
 	Warnings *[]WordWarning `json:"warnings,omitempty"`
+}
+
+// Item defines model for Item.
+type Item struct {
+	Kinds   []string `json:"kinds"`
+	Service string   `json:"service"`
 }
 
 // Key defines model for Key.
@@ -835,11 +975,21 @@ type Key struct {
 
 	// Reason Why it is no longer active.
 	Reason *string `json:"reason,omitempty"`
-	State  string  `json:"state"`
+
+	// State A suspended one works again once its holder has signed in.
+	State string `json:"state"`
 
 	// UsedAt Renewed at most once a minute. Absent: never.
 	UsedAt *time.Time `json:"used_at,omitempty"`
 	User   string     `json:"user"`
+}
+
+// LetterTemplate defines model for LetterTemplate.
+type LetterTemplate struct {
+	ID      string `json:"id"`
+	Label   string `json:"label"`
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
 }
 
 // LookAlike defines model for LookAlike.
@@ -852,6 +1002,24 @@ type LookAlike struct {
 
 	// Why How the two differ.
 	Why string `json:"why"`
+}
+
+// Me defines model for Me.
+type Me struct {
+	// Account In which everything is done. Absent: in none.
+	Account *string `json:"account,omitempty"`
+
+	// Key The personal key that speaks for them. Absent: a browser's session.
+	Key *string `json:"key,omitempty"`
+
+	// Org Exact name of the org of the account.
+	Org *string `json:"org,omitempty"`
+
+	// Token The token of the operator.
+	Token *string `json:"token,omitempty"`
+
+	// User Absent: a token of the operator.
+	User *string `json:"user,omitempty"`
 }
 
 // MemberDomains defines model for MemberDomains.
@@ -914,7 +1082,9 @@ type MintedKey struct {
 
 	// Secret The key. It is not shown again.
 	Secret string `json:"secret"`
-	State  string `json:"state"`
+
+	// State A suspended one works again once its holder has signed in.
+	State string `json:"state"`
 
 	// UsedAt Renewed at most once a minute. Absent: never.
 	UsedAt *time.Time `json:"used_at,omitempty"`
@@ -993,8 +1163,8 @@ type MyAccount struct {
 
 // MyAccountsPage defines model for MyAccountsPage.
 type MyAccountsPage struct {
-	Accounts *[]MyAccount `json:"accounts"`
-	Next     *string      `json:"next,omitempty"`
+	Accounts []MyAccount `json:"accounts"`
+	Next     *string     `json:"next,omitempty"`
 }
 
 // MyInvitation defines model for MyInvitation.
@@ -1010,9 +1180,109 @@ type MyInvitation struct {
 	Message *string `json:"message,omitempty"`
 
 	// Org Exact name.
-	Org   string    `json:"org"`
-	Roles *[]RoleAt `json:"roles"`
-	Title *string   `json:"title,omitempty"`
+	Org   string   `json:"org"`
+	Roles []RoleAt `json:"roles"`
+	Title *string  `json:"title,omitempty"`
+}
+
+// NativeEntitled defines model for NativeEntitled.
+type NativeEntitled struct {
+	ID      string `json:"id"`
+	Product string `json:"product"`
+	State   string `json:"state"`
+}
+
+// NativePage defines model for NativePage.
+type NativePage struct {
+	Next  *string      `json:"next,omitempty"`
+	Users []NativeUser `json:"users"`
+}
+
+// NativePlace defines model for NativePlace.
+type NativePlace struct {
+	Keys  int64    `json:"keys"`
+	Org   string   `json:"org"`
+	Roles []string `json:"roles"`
+}
+
+// NativeUser defines model for NativeUser.
+type NativeUser struct {
+	Elsewhere    *int64           `json:"elsewhere,omitempty"`
+	Email        string           `json:"email"`
+	Entitlements []NativeEntitled `json:"entitlements"`
+	KnownAt      *[]string        `json:"known_at,omitempty"`
+	Name         *string          `json:"name,omitempty"`
+	Orgs         []NativePlace    `json:"orgs"`
+	State        string           `json:"state"`
+	User         string           `json:"user"`
+}
+
+// NotificationSection defines model for NotificationSection.
+type NotificationSection struct {
+	// Kinds What you get: release_notes, security, end_of_life, maintenance.
+	Kinds []string `json:"kinds"`
+	Label string   `json:"label"`
+
+	// Orgs Through which you see it.
+	Orgs    []string `json:"orgs"`
+	Service string   `json:"service"`
+}
+
+// Notifications defines model for Notifications.
+type Notifications struct {
+	// Asked You have chosen, or put it off.
+	Asked    bool                  `json:"asked"`
+	Sections []NotificationSection `json:"sections"`
+}
+
+// Offer defines model for Offer.
+type Offer struct {
+	// Account Where it was activated, or is to be after a transfer.
+	Account   *string   `json:"account,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	Details   *string   `json:"details,omitempty"`
+
+	// Eligible Accounts that you own.
+	Eligible []OfferAccount `json:"eligible"`
+
+	// Email Whom it was sent to.
+	Email     string     `json:"email"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
+	ExpiresAt time.Time  `json:"expires_at"`
+
+	// Holder Whom a certificate names.
+	Holder *string `json:"holder,omitempty"`
+	ID     string  `json:"id"`
+	Label  string  `json:"label"`
+	Note   *string `json:"note,omitempty"`
+
+	// Others Accounts that you joined, owned by others: an invitation can be transferred to their owner.
+	Others  []OfferAccount `json:"others"`
+	Product string         `json:"product"`
+	Source  string         `json:"source"`
+	State   string         `json:"state"`
+
+	// Term How long the subscription runs, for people.
+	Term string `json:"term"`
+}
+
+// OfferAccount defines model for OfferAccount.
+type OfferAccount struct {
+	Account string `json:"account"`
+	Name    string `json:"name"`
+
+	// Org Exact name.
+	Org string `json:"org"`
+
+	// Owner Address of the owner of the account.
+	Owner *string `json:"owner,omitempty"`
+
+	// Subscriptions Active ones.
+	Subscriptions []Subscription `json:"subscriptions"`
+	Type          string         `json:"type"`
+
+	// Why Why it cannot be activated there. Absent: it can.
+	Why *string `json:"why,omitempty"`
 }
 
 // OpenAccountRequest defines model for Open-accountRequest.
@@ -1038,10 +1308,10 @@ type Org struct {
 	Name string `json:"name"`
 
 	// Number The number that org and account share.
-	Number   string    `json:"number"`
-	Services *[]string `json:"services"`
-	Title    *string   `json:"title,omitempty"`
-	Type     string    `json:"type"`
+	Number   string   `json:"number"`
+	Services []string `json:"services"`
+	Title    *string  `json:"title,omitempty"`
+	Type     string   `json:"type"`
 }
 
 // OrgProfile defines model for OrgProfile.
@@ -1060,7 +1330,7 @@ type OrgProfile struct {
 
 	// Owners How many it has.
 	Owners   int64          `json:"owners"`
-	Services *[]string      `json:"services"`
+	Services []string       `json:"services"`
 	Title    *string        `json:"title,omitempty"`
 	Type     string         `json:"type"`
 	Warnings *[]WordWarning `json:"warnings,omitempty"`
@@ -1069,9 +1339,9 @@ type OrgProfile struct {
 // PeoplePage defines model for PeoplePage.
 type PeoplePage struct {
 	// More There are more than total.
-	More   *bool     `json:"more,omitempty"`
-	Next   *string   `json:"next,omitempty"`
-	People *[]Person `json:"people"`
+	More   *bool    `json:"more,omitempty"`
+	Next   *string  `json:"next,omitempty"`
+	People []Person `json:"people"`
 
 	// Total How many there are on all pages, up to 1,000.
 	Total int64 `json:"total"`
@@ -1090,18 +1360,18 @@ type Person struct {
 	Name       *string `json:"name,omitempty"`
 
 	// Place Their place in the account; a suspended one lets nobody in, and who is invited has none yet.
-	Place string  `json:"place"`
-	Roles *[]Held `json:"roles"`
-	State string  `json:"state"`
+	Place string `json:"place"`
+	Roles []Held `json:"roles"`
+	State string `json:"state"`
 }
 
 // PersonPlan defines model for PersonPlan.
 type PersonPlan struct {
-	After   *[]Held   `json:"after"`
-	Before  *[]Held   `json:"before"`
-	Email   string    `json:"email"`
-	Outcome string    `json:"outcome"`
-	Reasons *[]string `json:"reasons"`
+	After   []Held   `json:"after"`
+	Before  []Held   `json:"before"`
+	Email   string   `json:"email"`
+	Outcome string   `json:"outcome"`
+	Reasons []string `json:"reasons"`
 
 	// Unmapped Maps to no rule and stays as they are.
 	Unmapped *bool  `json:"unmapped,omitempty"`
@@ -1110,24 +1380,24 @@ type PersonPlan struct {
 
 // Plan defines model for Plan.
 type Plan struct {
-	All       int64         `json:"all"`
-	Gained    int64         `json:"gained"`
-	Lost      int64         `json:"lost"`
-	Owners    int64         `json:"owners"`
-	People    *[]PersonPlan `json:"people"`
-	Unchanged int64         `json:"unchanged"`
-	Unknown   int64         `json:"unknown"`
+	All       int64        `json:"all"`
+	Gained    int64        `json:"gained"`
+	Lost      int64        `json:"lost"`
+	Owners    int64        `json:"owners"`
+	People    []PersonPlan `json:"people"`
+	Unchanged int64        `json:"unchanged"`
+	Unknown   int64        `json:"unknown"`
 }
 
 // Preview defines model for Preview.
 type Preview struct {
-	AccountRole *string           `json:"account_role,omitempty"`
-	Before      *[]WordHeld       `json:"before,omitempty"`
-	Existing    bool              `json:"existing"`
-	Roles       *[]WordHeld       `json:"roles"`
-	Rules       *[]WordRuleResult `json:"rules"`
-	Skipped     *string           `json:"skipped,omitempty"`
-	WithDrafts  *[]WordHeld       `json:"with_drafts"`
+	AccountRole *string          `json:"account_role,omitempty"`
+	Before      *[]WordHeld      `json:"before,omitempty"`
+	Existing    bool             `json:"existing"`
+	Roles       []WordHeld       `json:"roles"`
+	Rules       []WordRuleResult `json:"rules"`
+	Skipped     *string          `json:"skipped,omitempty"`
+	WithDrafts  []WordHeld       `json:"with_drafts"`
 }
 
 // PushCredential defines model for PushCredential.
@@ -1140,6 +1410,11 @@ type PushCredential struct {
 	// Path It is part of the address, for senders that send no Authorization.
 	Path   bool       `json:"path"`
 	UsedAt *time.Time `json:"used_at,omitempty"`
+}
+
+// ReassignTicketRequest defines model for Reassign-ticketRequest.
+type ReassignTicketRequest struct {
+	Email string `json:"email"`
 }
 
 // Receipt defines model for Receipt.
@@ -1181,8 +1456,8 @@ type Receipt struct {
 
 // ReceiptsPage defines model for ReceiptsPage.
 type ReceiptsPage struct {
-	Next     *string    `json:"next,omitempty"`
-	Receipts *[]Receipt `json:"receipts"`
+	Next     *string   `json:"next,omitempty"`
+	Receipts []Receipt `json:"receipts"`
 }
 
 // Recovery defines model for Recovery.
@@ -1204,13 +1479,30 @@ type Recovery struct {
 	Warnings   *[]Warning `json:"warnings,omitempty"`
 }
 
+// RecoveryCodes defines model for RecoveryCodes.
+type RecoveryCodes struct {
+	// RecoveryCodes Each works once, in place of a second factor; shown this once. Empty when others hold already.
+	RecoveryCodes []string `json:"recovery_codes"`
+}
+
+// RegisterCertificateRequest defines model for Register-certificateRequest.
+type RegisterCertificateRequest struct {
+	// Account An account that you own.
+	Account *string `json:"account,omitempty"`
+
+	// NewAccount Name of an account to be made for it.
+	NewAccount *string          `json:"new_account,omitempty"`
+	Number     string           `json:"number"`
+	Registrant WordRegistration `json:"registrant"`
+}
+
 // Rehearsal defines model for Rehearsal.
 type Rehearsal struct {
 	Body *string `json:"body,omitempty"`
 
 	// Changes What it would change, in words.
-	Changes *[]string `json:"changes"`
-	Status  int64     `json:"status"`
+	Changes []string `json:"changes"`
+	Status  int64    `json:"status"`
 }
 
 // Remains defines model for Remains.
@@ -1226,15 +1518,15 @@ type Remains struct {
 // Removal defines model for Removal.
 type Removal struct {
 	// ComesBack What a provider would give them again.
-	ComesBack *[]Again  `json:"comes_back"`
+	ComesBack []Again   `json:"comes_back"`
 	Next      *Followup `json:"next,omitempty"`
 
 	// Notes The same, in sentences.
-	Notes   *[]string `json:"notes"`
-	Receipt *Receipt  `json:"receipt,omitempty"`
+	Notes   []string `json:"notes"`
+	Receipt *Receipt `json:"receipt,omitempty"`
 
 	// StillActive What they may still use, as far as you may know it.
-	StillActive *[]Remains `json:"still_active"`
+	StillActive []Remains `json:"still_active"`
 }
 
 // RemovedTeam defines model for RemovedTeam.
@@ -1252,8 +1544,8 @@ type RemovedTeam struct {
 	Roles int64 `json:"roles"`
 
 	// Rules Names of the membership rules that gave roles in it.
-	Rules *[]string `json:"rules"`
-	Team  Team      `json:"team"`
+	Rules []string `json:"rules"`
+	Team  Team     `json:"team"`
 }
 
 // RepairDriftRequest defines model for Repair-driftRequest.
@@ -1295,7 +1587,7 @@ type RoleAt struct {
 // RolesIn defines model for RolesIn.
 type RolesIn struct {
 	// Roles owner, user_admin, or service:role.
-	Roles *[]string `json:"roles"`
+	Roles []string `json:"roles"`
 
 	// Team Empty: the whole org.
 	Team *string `json:"team,omitempty"`
@@ -1363,14 +1655,14 @@ type SaveAccountRequest struct {
 
 // ScimRequestsPage defines model for ScimRequestsPage.
 type ScimRequestsPage struct {
-	Next     *string        `json:"next,omitempty"`
-	Requests *[]SCIMRequest `json:"requests"`
+	Next     *string       `json:"next,omitempty"`
+	Requests []SCIMRequest `json:"requests"`
 }
 
 // ServiceRole defines model for ServiceRole.
 type ServiceRole struct {
 	// Actions What it lets somebody do.
-	Actions *[]string `json:"actions"`
+	Actions []string `json:"actions"`
 
 	// Admin Owners of the org hold it.
 	Admin *bool `json:"admin,omitempty"`
@@ -1384,9 +1676,9 @@ type ServiceRole struct {
 
 // ServiceRoles defines model for ServiceRoles.
 type ServiceRoles struct {
-	Label   string         `json:"label"`
-	Roles   *[]ServiceRole `json:"roles"`
-	Service string         `json:"service"`
+	Label   string        `json:"label"`
+	Roles   []ServiceRole `json:"roles"`
+	Service string        `json:"service"`
 }
 
 // SetAccountRoleRequest defines model for Set-account-roleRequest.
@@ -1397,6 +1689,11 @@ type SetAccountRoleRequest struct {
 // SetExternalRoleRequest defines model for Set-external-roleRequest.
 type SetExternalRoleRequest struct {
 	Role string `json:"role"`
+}
+
+// SetNotificationsRequest defines model for Set-notificationsRequest.
+type SetNotificationsRequest struct {
+	Sections []Item `json:"sections"`
 }
 
 // SetOrgTitleRequest defines model for Set-org-titleRequest.
@@ -1433,7 +1730,7 @@ type Stream struct {
 	Aliases *[]string `json:"aliases,omitempty"`
 
 	// Audience One of them has to be an aud of each token.
-	Audience *[]string         `json:"audience"`
+	Audience []string          `json:"audience"`
 	Compat   *WordStreamCompat `json:"compat,omitempty"`
 
 	// CompromisedKeys What a reported compromise does to keys of the last 30 days.
@@ -1480,7 +1777,7 @@ type StreamDetail struct {
 	Aliases *[]string `json:"aliases,omitempty"`
 
 	// Audience One of them has to be an aud of each token.
-	Audience *[]string         `json:"audience"`
+	Audience []string          `json:"audience"`
 	Breaker  Breaker           `json:"breaker"`
 	Compat   *WordStreamCompat `json:"compat,omitempty"`
 
@@ -1562,8 +1859,8 @@ type StreamEvent struct {
 
 // StreamEventsPage defines model for StreamEventsPage.
 type StreamEventsPage struct {
-	Events *[]StreamEvent `json:"events"`
-	Next   *string        `json:"next,omitempty"`
+	Events []StreamEvent `json:"events"`
+	Next   *string       `json:"next,omitempty"`
 }
 
 // StreamPoll defines model for StreamPoll.
@@ -1582,7 +1879,7 @@ type StreamSettings struct {
 	Aliases *[]string `json:"aliases,omitempty"`
 
 	// Audience One of them has to be an aud of each token.
-	Audience *[]string         `json:"audience"`
+	Audience []string          `json:"audience"`
 	Compat   *WordStreamCompat `json:"compat,omitempty"`
 
 	// CompromisedKeys What a reported compromise does to keys of the last 30 days.
@@ -1624,6 +1921,30 @@ type SubjectID struct {
 	Values      *map[string]string        `json:"values,omitempty"`
 }
 
+// Subscription defines model for Subscription.
+type Subscription struct {
+	From    time.Time `json:"from"`
+	ID      string    `json:"id"`
+	Label   string    `json:"label"`
+	Product string    `json:"product"`
+
+	// Quantity How many codes it came from; otherwise 1.
+	Quantity int64    `json:"quantity"`
+	Services []string `json:"services"`
+	Source   string   `json:"source"`
+
+	// State pending: it begins when the one before it ends.
+	State string `json:"state"`
+
+	// Until Absent: no end.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// SubscriptionsPage defines model for SubscriptionsPage.
+type SubscriptionsPage struct {
+	Subscriptions []Subscription `json:"subscriptions"`
+}
+
 // SwitchAccountRequest defines model for Switch-accountRequest.
 type SwitchAccountRequest struct {
 	Account string `json:"account"`
@@ -1659,7 +1980,7 @@ type SyncDecision struct {
 
 // Target defines model for Target.
 type Target struct {
-	Roles *[]string `json:"roles"`
+	Roles []string `json:"roles"`
 
 	// Team Empty: the whole org.
 	Team *string `json:"team,omitempty"`
@@ -1685,14 +2006,21 @@ type Team struct {
 
 // TeamPeoplePage defines model for TeamPeoplePage.
 type TeamPeoplePage struct {
-	Next   *string   `json:"next,omitempty"`
-	People *[]Person `json:"people"`
+	Next   *string  `json:"next,omitempty"`
+	People []Person `json:"people"`
 }
 
 // TeamsList defines model for TeamsList.
 type TeamsList struct {
-	Teams    *[]Team        `json:"teams"`
+	Teams    []Team         `json:"teams"`
 	Warnings *[]WordWarning `json:"warnings,omitempty"`
+}
+
+// TellNativeUsersRequest defines model for Tell-native-usersRequest.
+type TellNativeUsersRequest struct {
+	// Contact Whom they ask.
+	Contact string `json:"contact"`
+	Message string `json:"message"`
 }
 
 // Tenant defines model for Tenant.
@@ -1706,8 +2034,8 @@ type Tenant struct {
 
 // TenantsPage defines model for TenantsPage.
 type TenantsPage struct {
-	Accounts *[]Tenant `json:"accounts"`
-	Next     *string   `json:"next,omitempty"`
+	Accounts []Tenant `json:"accounts"`
+	Next     *string  `json:"next,omitempty"`
 }
 
 // Test defines model for Test.
@@ -1718,9 +2046,48 @@ type Test struct {
 	URL string `json:"url"`
 }
 
+// Ticket defines model for Ticket.
+type Ticket struct {
+	// AgeSeconds Since it was confirmed, until it was finalised.
+	AgeSeconds float64 `json:"age_seconds"`
+
+	// Assignee Configures; for others the draft is read-only.
+	Assignee    string     `json:"assignee"`
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+	Connection  string     `json:"connection"`
+	FinalisedAt *time.Time `json:"finalised_at,omitempty"`
+	ID          string     `json:"id"`
+	OpenedAt    time.Time  `json:"opened_at"`
+	OpenedBy    string     `json:"opened_by"`
+	Overdue     bool       `json:"overdue"`
+	State       string     `json:"state"`
+
+	// TargetSeconds How soon the operator finalises.
+	TargetSeconds float64 `json:"target_seconds"`
+}
+
+// TicketsPage defines model for TicketsPage.
+type TicketsPage struct {
+	Next    *string  `json:"next,omitempty"`
+	Tickets []Ticket `json:"tickets"`
+}
+
+// Told defines model for Told.
+type Told struct {
+	Told int64 `json:"told"`
+}
+
 // TransferAccountRequest defines model for Transfer-accountRequest.
 type TransferAccountRequest struct {
 	User string `json:"user"`
+}
+
+// TransferEntitlementRequest defines model for Transfer-entitlementRequest.
+type TransferEntitlementRequest struct {
+	Account string `json:"account"`
+
+	// Message Plain text for the letter. Absent: the usual one.
+	Message *string `json:"message,omitempty"`
 }
 
 // Unmet defines model for Unmet.
@@ -1734,6 +2101,11 @@ type Unmet struct {
 
 	// Why And what to do.
 	Why string `json:"why"`
+}
+
+// VerdictsPage defines model for VerdictsPage.
+type VerdictsPage struct {
+	Codes []CodeVerdict `json:"codes"`
 }
 
 // WaiveRecoveryRequest defines model for Waive-recoveryRequest.
@@ -1755,6 +2127,13 @@ type Warning struct {
 	Message string  `json:"message"`
 }
 
+// WordBusiness defines model for WordBusiness.
+type WordBusiness struct {
+	Address string `json:"address"`
+	Company string `json:"company"`
+	Country string `json:"country"`
+}
+
 // WordCheck defines model for WordCheck.
 type WordCheck struct {
 	Code     string             `json:"code"`
@@ -1768,9 +2147,9 @@ type WordCheck struct {
 
 // WordClaim defines model for WordClaim.
 type WordClaim struct {
-	Name   string    `json:"name"`
-	Source string    `json:"source"`
-	Values *[]string `json:"values"`
+	Name   string   `json:"name"`
+	Source string   `json:"source"`
+	Values []string `json:"values"`
 }
 
 // WordDiagnosis defines model for WordDiagnosis.
@@ -1778,7 +2157,7 @@ type WordDiagnosis struct {
 	Account    string               `json:"account"`
 	AskedBy    *string              `json:"asked_by,omitempty"`
 	At         time.Time            `json:"at"`
-	Checks     *[]WordCheck         `json:"checks"`
+	Checks     []WordCheck          `json:"checks"`
 	Claims     *[]WordClaim         `json:"claims,omitempty"`
 	Code       *string              `json:"code,omitempty"`
 	Connection string               `json:"connection"`
@@ -1808,9 +2187,21 @@ type WordGroupSet struct {
 
 // WordHeld defines model for WordHeld.
 type WordHeld struct {
-	Role    string        `json:"role"`
-	Scope   WordScope     `json:"scope"`
-	Sources *[]WordSource `json:"sources"`
+	Role    string       `json:"role"`
+	Scope   WordScope    `json:"scope"`
+	Sources []WordSource `json:"sources"`
+}
+
+// WordRegistration defines model for WordRegistration.
+type WordRegistration struct {
+	Address   string  `json:"address"`
+	Company   *string `json:"company,omitempty"`
+	Country   string  `json:"country"`
+	Email     string  `json:"email"`
+	FirstName string  `json:"first_name"`
+	JobRole   string  `json:"job_role"`
+	LastName  string  `json:"last_name"`
+	Phone     string  `json:"phone"`
 }
 
 // WordRelyingResult defines model for WordRelyingResult.
@@ -1944,6 +2335,18 @@ type ListAuditParams struct {
 	Limit *int64  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListLetterTemplatesParams defines parameters for ListLetterTemplates.
+type ListLetterTemplatesParams struct {
+	// Team The team that access is asked for; empty: the whole org.
+	Team *string `form:"team,omitempty" json:"team,omitempty"`
+}
+
+// ListNativeUsersParams defines parameters for ListNativeUsers.
+type ListNativeUsersParams struct {
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+	Limit *int64  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListDriftParams defines parameters for ListDrift.
 type ListDriftParams struct {
 	// After Cursor: "next" of the page before.
@@ -2043,6 +2446,13 @@ type ListTeamPeopleParams struct {
 	Limit *int64  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListTicketsParams defines parameters for ListTickets.
+type ListTicketsParams struct {
+	// After Cursor: "next" of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+	Limit *int64  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListStreamEventsParams defines parameters for ListStreamEvents.
 type ListStreamEventsParams struct {
 	// Outcome Of one outcome alone; dead_letter: those whose effect failed for good.
@@ -2110,14 +2520,47 @@ type SwitchAccountJSONRequestBody = SwitchAccountRequest
 // OpenAccountJSONRequestBody defines body for OpenAccount for application/json ContentType.
 type OpenAccountJSONRequestBody = OpenAccountRequest
 
+// CheckCertificateJSONRequestBody defines body for CheckCertificate for application/json ContentType.
+type CheckCertificateJSONRequestBody = CheckCertificateRequest
+
+// RegisterCertificateJSONRequestBody defines body for RegisterCertificate for application/json ContentType.
+type RegisterCertificateJSONRequestBody = RegisterCertificateRequest
+
+// ActivateCodesJSONRequestBody defines body for ActivateCodes for application/json ContentType.
+type ActivateCodesJSONRequestBody = ActivateCodesRequest
+
+// CheckCodesJSONRequestBody defines body for CheckCodes for application/json ContentType.
+type CheckCodesJSONRequestBody = CheckCodesRequest
+
+// ActivateEntitlementJSONRequestBody defines body for ActivateEntitlement for application/json ContentType.
+type ActivateEntitlementJSONRequestBody = Destination
+
+// TransferEntitlementJSONRequestBody defines body for TransferEntitlement for application/json ContentType.
+type TransferEntitlementJSONRequestBody = TransferEntitlementRequest
+
 // MintExternalKeyJSONRequestBody defines body for MintExternalKey for application/json ContentType.
 type MintExternalKeyJSONRequestBody = MintExternalKeyRequest
+
+// EnrolTotpJSONRequestBody defines body for EnrolTotp for application/json ContentType.
+type EnrolTotpJSONRequestBody = EnrolTotpRequest
+
+// ConfirmFactorJSONRequestBody defines body for ConfirmFactor for application/json ContentType.
+type ConfirmFactorJSONRequestBody = ConfirmFactorRequest
+
+// SetNotificationsJSONRequestBody defines body for SetNotifications for application/json ContentType.
+type SetNotificationsJSONRequestBody = SetNotificationsRequest
 
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
 type CreateAccountJSONRequestBody = CreateAccountRequest
 
+// ContactOwnersJSONRequestBody defines body for ContactOwners for application/json ContentType.
+type ContactOwnersJSONRequestBody = ContactOwnersRequest
+
 // ClaimDomainJSONRequestBody defines body for ClaimDomain for application/json ContentType.
 type ClaimDomainJSONRequestBody = ClaimDomainRequest
+
+// TellNativeUsersJSONRequestBody defines body for TellNativeUsers for application/json ContentType.
+type TellNativeUsersJSONRequestBody = TellNativeUsersRequest
 
 // RepairDriftJSONRequestBody defines body for RepairDrift for application/json ContentType.
 type RepairDriftJSONRequestBody = RepairDriftRequest
@@ -2202,6 +2645,9 @@ type ResumeStreamRemovalsJSONRequestBody = Allowance
 
 // MintPushCredentialJSONRequestBody defines body for MintPushCredential for application/json ContentType.
 type MintPushCredentialJSONRequestBody = MintPushCredentialRequest
+
+// ReassignTicketJSONRequestBody defines body for ReassignTicket for application/json ContentType.
+type ReassignTicketJSONRequestBody = ReassignTicketRequest
 
 // GetAccount: An account: owner, org, company information.
 func (c *Client) GetAccount(ctx context.Context, account string, with ...Option) (out AccountProfile, err error) {
@@ -2471,6 +2917,12 @@ func (c *Client) GetLoginTest(ctx context.Context, diagnosis string, with ...Opt
 	return out, err
 }
 
+// WhoAmI: Who makes this request, and where.
+func (c *Client) WhoAmI(ctx context.Context, with ...Option) (out Me, err error) {
+	err = c.do(ctx, http.MethodGet, "/api/v1/me", nil, nil, &out, with)
+	return out, err
+}
+
 // SwitchAccount: Work in another account.
 func (c *Client) SwitchAccount(ctx context.Context, body SwitchAccountJSONRequestBody, with ...Option) (err error) {
 	err = c.do(ctx, http.MethodPost, "/api/v1/me/account", nil, body, nil, with)
@@ -2497,6 +2949,54 @@ func (c *Client) ListMyAccounts(ctx context.Context, params ListMyAccountsParams
 func (c *Client) OpenAccount(ctx context.Context, body OpenAccountJSONRequestBody, with ...Option) (out Opened, err error) {
 	err = c.do(ctx, http.MethodPost, "/api/v1/me/accounts", nil, body, &out, with)
 	return out, err
+}
+
+// CheckCertificate: What the number of a certificate stands for, and where it can be registered.
+func (c *Client) CheckCertificate(ctx context.Context, body CheckCertificateJSONRequestBody, with ...Option) (out Offer, err error) {
+	err = c.do(ctx, http.MethodPost, "/api/v1/me/certificates/check", nil, body, &out, with)
+	return out, err
+}
+
+// RegisterCertificate: Register a certificate in an account that you own, or in a new one.
+func (c *Client) RegisterCertificate(ctx context.Context, body RegisterCertificateJSONRequestBody, with ...Option) (out Activated, err error) {
+	err = c.do(ctx, http.MethodPost, "/api/v1/me/certificates/register", nil, body, &out, with)
+	return out, err
+}
+
+// ActivateCodes: Use activation codes up, all or none.
+func (c *Client) ActivateCodes(ctx context.Context, body ActivateCodesJSONRequestBody, with ...Option) (out Activated, err error) {
+	err = c.do(ctx, http.MethodPost, "/api/v1/me/codes/activate", nil, body, &out, with)
+	return out, err
+}
+
+// CheckCodes: A verdict on each activation code or serial number.
+func (c *Client) CheckCodes(ctx context.Context, body CheckCodesJSONRequestBody, with ...Option) (out VerdictsPage, err error) {
+	err = c.do(ctx, http.MethodPost, "/api/v1/me/codes/check", nil, body, &out, with)
+	return out, err
+}
+
+// ListMyEntitlements: Invitations to activate a product that were sent to you, newest first.
+func (c *Client) ListMyEntitlements(ctx context.Context, with ...Option) (out EntitlementsPage, err error) {
+	err = c.do(ctx, http.MethodGet, "/api/v1/me/entitlements", nil, nil, &out, with)
+	return out, err
+}
+
+// GetMyEntitlement: What can be done with an invitation to activate a product.
+func (c *Client) GetMyEntitlement(ctx context.Context, entitlement string, with ...Option) (out Offer, err error) {
+	err = c.do(ctx, http.MethodGet, fmt.Sprintf("/api/v1/me/entitlements/%s", url.PathEscape(text(entitlement))), nil, nil, &out, with)
+	return out, err
+}
+
+// ActivateEntitlement: Activate a product in an account that you own, or in a new one.
+func (c *Client) ActivateEntitlement(ctx context.Context, entitlement string, body ActivateEntitlementJSONRequestBody, with ...Option) (out Activated, err error) {
+	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/me/entitlements/%s/activate", url.PathEscape(text(entitlement))), nil, body, &out, with)
+	return out, err
+}
+
+// TransferEntitlement: Hand an invitation on to the owner of an account that you joined, for good.
+func (c *Client) TransferEntitlement(ctx context.Context, entitlement string, body TransferEntitlementJSONRequestBody, with ...Option) (err error) {
+	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/me/entitlements/%s/transfer", url.PathEscape(text(entitlement))), nil, body, nil, with)
+	return err
 }
 
 // ListMyExternalGroups: The external groups that one is in.
@@ -2529,6 +3029,30 @@ func (c *Client) RevokeExternalKey(ctx context.Context, org string, key string, 
 	return out, err
 }
 
+// ListFactors: Your second factors.
+func (c *Client) ListFactors(ctx context.Context, with ...Option) (out FactorList, err error) {
+	err = c.do(ctx, http.MethodGet, "/api/v1/me/factors", nil, nil, &out, with)
+	return out, err
+}
+
+// EnrolTotp: Begin to set up an app as second factor; it counts once its first code was confirmed.
+func (c *Client) EnrolTotp(ctx context.Context, body EnrolTotpJSONRequestBody, with ...Option) (out Enrolled, err error) {
+	err = c.do(ctx, http.MethodPost, "/api/v1/me/factors", nil, body, &out, with)
+	return out, err
+}
+
+// RemoveFactor: Take a second factor away.
+func (c *Client) RemoveFactor(ctx context.Context, factor string, with ...Option) (err error) {
+	err = c.do(ctx, http.MethodDelete, fmt.Sprintf("/api/v1/me/factors/%s", url.PathEscape(text(factor))), nil, nil, nil, with)
+	return err
+}
+
+// ConfirmFactor: Show the first code of an app.
+func (c *Client) ConfirmFactor(ctx context.Context, factor string, body ConfirmFactorJSONRequestBody, with ...Option) (out RecoveryCodes, err error) {
+	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/me/factors/%s/confirm", url.PathEscape(text(factor))), nil, body, &out, with)
+	return out, err
+}
+
 // ListMyInvitations: Invitations that wait for you.
 func (c *Client) ListMyInvitations(ctx context.Context, with ...Option) (out BodyStructInvitationsListMyInvitationJSONInvitationsBody, err error) {
 	err = c.do(ctx, http.MethodGet, "/api/v1/me/invitations", nil, nil, &out, with)
@@ -2538,6 +3062,24 @@ func (c *Client) ListMyInvitations(ctx context.Context, with ...Option) (out Bod
 // AcceptInvitation: Accept an invitation.
 func (c *Client) AcceptInvitation(ctx context.Context, invitation string, with ...Option) (out Accepted, err error) {
 	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/me/invitations/%s/accept", url.PathEscape(text(invitation))), nil, nil, &out, with)
+	return out, err
+}
+
+// GetNotifications: What you may have mail about, and what you chose.
+func (c *Client) GetNotifications(ctx context.Context, with ...Option) (out Notifications, err error) {
+	err = c.do(ctx, http.MethodGet, "/api/v1/me/notifications", nil, nil, &out, with)
+	return out, err
+}
+
+// SetNotifications: Choose what you have mail about.
+func (c *Client) SetNotifications(ctx context.Context, body SetNotificationsJSONRequestBody, with ...Option) (out Notifications, err error) {
+	err = c.do(ctx, http.MethodPut, "/api/v1/me/notifications", nil, body, &out, with)
+	return out, err
+}
+
+// MakeRecoveryCodes: Ten new recovery codes in place of those before.
+func (c *Client) MakeRecoveryCodes(ctx context.Context, with ...Option) (out RecoveryCodes, err error) {
+	err = c.do(ctx, http.MethodPost, "/api/v1/me/recovery-codes", nil, nil, &out, with)
 	return out, err
 }
 
@@ -2615,6 +3157,22 @@ func (c *Client) ListConnections(ctx context.Context, org string, with ...Option
 	return out, err
 }
 
+// ListLetterTemplates: Letters to the org's owners to begin with.
+func (c *Client) ListLetterTemplates(ctx context.Context, org string, params ListLetterTemplatesParams, with ...Option) (out []LetterTemplate, err error) {
+	query := url.Values{}
+	if params.Team != nil {
+		query.Set("team", text(*params.Team))
+	}
+	err = c.do(ctx, http.MethodGet, fmt.Sprintf("/api/v1/orgs/%s/contact", url.PathEscape(text(org))), query, nil, &out, with)
+	return out, err
+}
+
+// ContactOwners: Write to the org's owners; they reply to your address.
+func (c *Client) ContactOwners(ctx context.Context, org string, body ContactOwnersJSONRequestBody, with ...Option) (out BodyBody, err error) {
+	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/orgs/%s/contact", url.PathEscape(text(org))), nil, body, &out, with)
+	return out, err
+}
+
 // ConvertOrg: Make an individual org an enterprise org.
 func (c *Client) ConvertOrg(ctx context.Context, org string, with ...Option) (err error) {
 	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/orgs/%s/convert", url.PathEscape(text(org))), nil, nil, nil, with)
@@ -2630,6 +3188,25 @@ func (c *Client) ListDomains(ctx context.Context, org string, with ...Option) (o
 // ClaimDomain: Claim a domain; the answer says which TXT record proves it.
 func (c *Client) ClaimDomain(ctx context.Context, org string, body ClaimDomainJSONRequestBody, with ...Option) (out Domain, err error) {
 	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/orgs/%s/domains", url.PathEscape(text(org))), nil, body, &out, with)
+	return out, err
+}
+
+// ListNativeUsers: People of a domain who still sign in with a password, and what they hold.
+func (c *Client) ListNativeUsers(ctx context.Context, org string, domain string, params ListNativeUsersParams, with ...Option) (out NativePage, err error) {
+	query := url.Values{}
+	if params.After != nil {
+		query.Set("after", text(*params.After))
+	}
+	if params.Limit != nil {
+		query.Set("limit", text(*params.Limit))
+	}
+	err = c.do(ctx, http.MethodGet, fmt.Sprintf("/api/v1/orgs/%s/domains/%s/native-users", url.PathEscape(text(org)), url.PathEscape(text(domain))), query, nil, &out, with)
+	return out, err
+}
+
+// TellNativeUsers: Write to them what will change.
+func (c *Client) TellNativeUsers(ctx context.Context, org string, domain string, body TellNativeUsersJSONRequestBody, with ...Option) (out Told, err error) {
+	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/orgs/%s/domains/%s/native-users/tell", url.PathEscape(text(org)), url.PathEscape(text(domain))), nil, body, &out, with)
 	return out, err
 }
 
@@ -3040,6 +3617,12 @@ func (c *Client) AddStream(ctx context.Context, org string, body AddStreamJSONRe
 	return out, err
 }
 
+// ListSubscriptions: What an org holds and held, newest first.
+func (c *Client) ListSubscriptions(ctx context.Context, org string, with ...Option) (out SubscriptionsPage, err error) {
+	err = c.do(ctx, http.MethodGet, fmt.Sprintf("/api/v1/orgs/%s/subscriptions", url.PathEscape(text(org))), nil, nil, &out, with)
+	return out, err
+}
+
 // ListTeams: The teams of an org.
 func (c *Client) ListTeams(ctx context.Context, org string, with ...Option) (out TeamsList, err error) {
 	err = c.do(ctx, http.MethodGet, fmt.Sprintf("/api/v1/orgs/%s/teams", url.PathEscape(text(org))), nil, nil, &out, with)
@@ -3084,6 +3667,19 @@ func (c *Client) ListTeamPeople(ctx context.Context, org string, team string, pa
 		query.Set("limit", text(*params.Limit))
 	}
 	err = c.do(ctx, http.MethodGet, fmt.Sprintf("/api/v1/orgs/%s/teams/%s/people", url.PathEscape(text(org)), url.PathEscape(text(team))), query, nil, &out, with)
+	return out, err
+}
+
+// ListTickets: Onboardings of connections, newest first.
+func (c *Client) ListTickets(ctx context.Context, org string, params ListTicketsParams, with ...Option) (out TicketsPage, err error) {
+	query := url.Values{}
+	if params.After != nil {
+		query.Set("after", text(*params.After))
+	}
+	if params.Limit != nil {
+		query.Set("limit", text(*params.Limit))
+	}
+	err = c.do(ctx, http.MethodGet, fmt.Sprintf("/api/v1/orgs/%s/tickets", url.PathEscape(text(org))), query, nil, &out, with)
 	return out, err
 }
 
@@ -3157,17 +3753,14 @@ func (c *Client) ReplayEvent(ctx context.Context, stream string, event string, w
 	return out, err
 }
 
-// WhoAmI: Who makes this request, and where.
-func (c *Client) WhoAmI(ctx context.Context, with ...Option) (out Me, err error) {
-	err = c.do(ctx, http.MethodGet, "/api/v1/me", nil, nil, &out, with)
+// GetTicket: An onboarding, with its age against the target.
+func (c *Client) GetTicket(ctx context.Context, ticket string, with ...Option) (out Ticket, err error) {
+	err = c.do(ctx, http.MethodGet, fmt.Sprintf("/api/v1/tickets/%s", url.PathEscape(text(ticket))), nil, nil, &out, with)
 	return out, err
 }
 
-// Me defines model for Me.
-type Me struct {
-	Account *string `json:"account,omitempty"`
-	Key     *string `json:"key,omitempty"`
-	Org     *string `json:"org,omitempty"`
-	Token   *string `json:"token,omitempty"`
-	User    *string `json:"user,omitempty"`
+// ReassignTicket: Hand an onboarding to a colleague, who accepts by a link in a letter.
+func (c *Client) ReassignTicket(ctx context.Context, ticket string, body ReassignTicketJSONRequestBody, with ...Option) (out Ticket, err error) {
+	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/tickets/%s/reassign", url.PathEscape(text(ticket))), nil, body, &out, with)
+	return out, err
 }

@@ -142,7 +142,7 @@ func (u apiUserListCmd) Run(a *app, r *remote) error {
 			return err
 		}
 		for _, p := range page.People {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Email, or(p.Name, ""), p.ID, p.State, p.AccountRole)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Email, or(p.Name, ""), or(p.ID, "invited"), p.State, p.AccountRole)
 		}
 		if or(page.Next, "") == "" {
 			return w.Flush()
@@ -172,7 +172,7 @@ func (apiTeamListCmd) Run(a *app, r *remote) error {
 	}
 	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "TEAM\tID\tDESCRIPTION")
-	for _, t := range all {
+	for _, t := range all.Teams {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, t.ID, or(t.Description, ""))
 	}
 	return w.Flush()

@@ -41,7 +41,7 @@ type World struct {
 	Cfg   config.Config
 
 	stop func()
-	down atomic.Bool
+	down *atomic.Bool // the providers are; shared by copies
 }
 
 // Operator is who works at the console of the installation.
@@ -57,7 +57,7 @@ func Each(t *testing.T, story func(*World)) {
 // New starts a house on the given database. Everything ends with the test.
 func New(t testing.TB, database string) *World {
 	t.Helper()
-	w := &World{TB: t, Clock: &Clock{now: time.Now().Truncate(time.Second)}}
+	w := &World{TB: t, down: new(atomic.Bool), Clock: &Clock{now: time.Now().Truncate(time.Second)}}
 	dir := t.TempDir()
 	keyring, err := store.NewKeyring()
 	w.must(err)

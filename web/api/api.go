@@ -55,6 +55,7 @@ func Document() *huma.OpenAPI {
 
 func build(o Options) (*API, huma.API) {
 	mux := http.NewServeMux()
+	huma.DefaultArrayNullable = false // lists are never null
 	cfg := huma.DefaultConfig("Drawbridge", Version)
 	cfg.OpenAPIPath = "/api/v1/openapi"
 	cfg.DocsPath, cfg.SchemasPath = "", ""

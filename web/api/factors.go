@@ -41,7 +41,8 @@ func codesOf(secrets []account.Secret) recoveryCodes {
 	return out
 }
 
-type factorPath struct {
+// A FactorPath names one. It is exported as OrgPath is.
+type FactorPath struct {
 	Factor account.FactorID `path:"factor" maxLength:"64"`
 }
 
@@ -69,7 +70,7 @@ func (a *API) factors(h huma.API) {
 		})
 	huma.Register(h, inPerson(op(http.MethodPost, "/me/factors/{factor}/confirm", "confirm-factor", "Show the first code of an app")),
 		func(ctx context.Context, in *struct {
-			factorPath
+			FactorPath
 			Body struct {
 				Code string `json:"code" maxLength:"20"`
 			}
@@ -81,7 +82,7 @@ func (a *API) factors(h huma.API) {
 			return answer(ctx, codesOf(codes), err)
 		})
 	huma.Register(h, inPerson(op(http.MethodDelete, "/me/factors/{factor}", "remove-factor", "Take a second factor away")),
-		func(ctx context.Context, in *factorPath) (*struct{}, error) {
+		func(ctx context.Context, in *FactorPath) (*struct{}, error) {
 			err := a.fresh(ctx)
 			if err == nil {
 				err = a.opt.Ledger.RemoveFactor(ctx, caller(ctx), in.Factor)
