@@ -50,7 +50,7 @@ type Door struct {
 	mu     sync.Mutex
 	busy   map[account.FeedID]bool
 	polls  map[account.FeedID][]*context.CancelFunc // that wait, the oldest first
-	ending atomic.Pointer[context.Context] // of Run: polls under way end with it
+	ending atomic.Pointer[context.Context]          // of Run: polls under way end with it
 }
 
 // New makes one. Run sends; the other methods answer receivers.
