@@ -242,7 +242,7 @@ func TestWhoManagesOneTeamDoesNotReachAnother(t *testing.T) {
 		ask(w, ben, "POST", roles, grant{"registry:writer", sales}).refuses(404, "not_found")
 		ask(w, ben, "POST", roles, grant{"registry:writer", "team_01kkp3v8m2q7r4c9tdyz5x6w1n"}).refuses(404, "not_found")
 		ask(w, ben, "POST", roles, grant{Role: "registry:writer"}).refuses(403, "forbidden")
-		if answer := ask(w, ben, "POST", roles, grant{"registry:reader", research}).is(204); answer.body != "" {
+		if answer := ask(w, ben, "POST", roles, grant{"registry:reader", research}).is(200); strings.Contains(answer.body, "catalog") {
 			w.Errorf("somebody who manages one team reads all that a person holds: %s", answer.body)
 		}
 		if !slices.Contains(acme.As("ana@acme.example").Session().RoleNames(), "registry:reader@research") {
@@ -271,14 +271,14 @@ func TestARoleReachesAsFarAsItsScope(t *testing.T) {
 			}
 		}
 		for _, at := range []account.TeamID{research, sales} {
-			ask(w, olga, "POST", roles, grant{"registry:writer", at}).is(204)
+			ask(w, olga, "POST", roles, grant{"registry:writer", at}).is(200)
 		}
 		wantRoles(w, cleo.Session(), "registry:writer@research", "registry:writer@sales")
 		reaches(true, research)
 		reaches(true, sales)
 		reaches(false, third)
 		reaches(false, "")
-		ask(w, olga, "POST", roles, grant{Role: "registry:writer"}).is(204)
+		ask(w, olga, "POST", roles, grant{Role: "registry:writer"}).is(200)
 		reaches(true, third)
 		reaches(true, "")
 	})
@@ -301,9 +301,9 @@ func TestOwnersAreFewOfOneDomainAndMadeByOwners(t *testing.T) {
 		if !strings.Contains(p.Detail, "acme.example,") || !strings.Contains(p.Detail, "acme.example.org") {
 			w.Errorf("refused with %+v", p)
 		}
-		owner(olga, two).is(204)
-		owner(olga, three).is(204)
-		owner(olga, three).is(204) // asking twice changes nothing
+		owner(olga, two).is(200)
+		owner(olga, three).is(200)
+		owner(olga, three).is(200) // asking twice changes nothing
 		if p := owner(olga, four).refuses(409, "owner_limit"); !strings.Contains(p.Detail, "limit of 3 owners") {
 			w.Errorf("refused with %+v", p)
 		}
@@ -362,6 +362,7 @@ func TestARuleIsWrittenTriedAndActivated(t *testing.T) {
 		if plan.Lost != 1 { // Cleo's role by hand would be replaced
 			w.Errorf("the plan is %+v", plan)
 		}
+		waive(w, olga)
 		p := ask(w, olga, "POST", rulesAt+"/activate", map[string]string{}).refuses(409, "loss_needs_confirmation")
 		if !strings.Contains(p.Detail, "1 of ") {
 			w.Errorf("refused with %+v", p)
@@ -461,6 +462,7 @@ func TestActivationSwapsWhatWasGivenByHandAndListsTheRest(t *testing.T) {
 			w.Errorf("the owner is planned as %+v", p)
 		}
 
+		waive(w, olga)
 		done := read[api.Plan](ask(w, olga, "POST", rulesAt+"/activate", map[string]string{"confirm": "acme"}).is(200))
 		if done.Lost != plan.Lost || done.All != plan.All {
 			w.Errorf("planned %+v, done %+v", plan, done)
@@ -557,4 +559,10 @@ func TestWhatDoesNotFitIsRefusedInOneForm(t *testing.T) {
 			got.refuses(401, "signed_out")
 		}
 	})
+}
+
+// waive has acme do without a recovery e-mail, which activation asks for (I-07).
+func waive(w *world.World, owner *world.Browser) {
+	w.Helper()
+	ask(w, owner, "PUT", "/api/v1/orgs/acme/recovery/waiver", map[string]string{"reason": "The operator sits next door."}).is(200)
 }
