@@ -179,17 +179,27 @@ func (t *turn) earn(i table.Identity, held []account.Held) error {
 	return t.move(i.User, held, change)
 }
 
-// mayMove reports whether the stream speaks for an address: it belongs to a connection of the account, which holds the domain, and the
+// mayMove reports whether the stream gives an address to somebody: it belongs to a connection of the account, which holds the domain, and the
 // domain is not tied to another connection (promise 4).
 func (t *turn) mayMove(email string) (bool, error) {
+	d, held, err := t.domainOf(email)
+	return held && (d.Connection == "" || d.Connection == t.stream.Connection), err
+}
+
+// mayTake reports whether the stream takes an address from somebody: as mayMove, or it may name the people of the connection that the domain
+// is tied to.
+func (t *turn) mayTake(email string) (bool, error) {
+	d, held, err := t.domainOf(email)
+	return held && (d.Connection == "" || slices.Contains(t.stream.Names(), d.Connection)), err
+}
+
+// domainOf is the domain of an address; held reports whether the account holds it and the stream belongs to a connection of the account.
+func (t *turn) domainOf(email string) (d table.Domain, held bool, err error) {
 	if t.stream.Connection == "" {
-		return false, nil
+		return d, false, nil
 	}
-	d, found, err := t.HeldDomain(account.EmailDomain(email))
-	if err != nil || !found || d.Account != t.Account.ID || !d.Counts() {
-		return false, err
-	}
-	return d.Connection == "" || d.Connection == t.stream.Connection, nil
+	d, held, err = t.HeldDomain(account.EmailDomain(email))
+	return d, held && d.Account == t.Account.ID && d.Counts(), err
 }
 
 func (t *turn) hold(format string, args ...any) error {
@@ -262,7 +272,7 @@ func (t *turn) recycleIdentifier() error {
 	if err != nil || !found {
 		return err
 	}
-	may, err := t.mayMove(u.Email)
+	may, err := t.mayTake(u.Email)
 	if err != nil {
 		return err
 	}

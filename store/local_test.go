@@ -115,8 +115,10 @@ func TestCuttingOverADomainEndsItsNativeSessions(t *testing.T) {
 			h.ok(err)
 		}
 		h.clock.turn(time.Second)
+		_, err := h.WaiveRecovery(h.ctx(), asUser(olga), h.acme.ID, "The operator lets us in.")
+		h.ok(err)
 		h.ok(h.CutOver(h.ctx(), account.Actor{Kind: account.ActorUser, User: olga.ID, Account: h.acme.ID}, d.ID, true))
-		_, err := h.Presence(h.ctx(), hers.Token)
+		_, err = h.Presence(h.ctx(), hers.Token)
 		h.refuses(err, account.Unauthorized, "")
 		for _, s := range []account.Session{his, elsewhere} {
 			_, err := h.Presence(h.ctx(), s.Token)

@@ -39,7 +39,7 @@ func (k walker) name() string {
 // walkers are everybody who may be declared, each in a browser and with a key.
 func walkers(w *world.World, v visitors) []walker {
 	w.Helper()
-	acme := w.Acme()
+	acme := v.acme
 	as := func(email string, give func(account.UserID)) *world.Browser {
 		if err := acme.IdP.PutUser(simUser(email, "viewers")); err != nil {
 			w.Fatal(err)

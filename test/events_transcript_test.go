@@ -121,7 +121,7 @@ accounts:
     owners: [owner@acme.example]
     teams: [%s{name: other}]
     domains:
-      - {name: acme.example, connection: okta, proved: true}
+      - {name: acme.example, proved: true} # tied to no connection, so that each of them may move an address
     connections:
       - {name: okta, kind: generic, oidc: {issuer: %q, client_id: client-acme, client_secret: between-us}}
       - {name: google, kind: generic, oidc: {issuer: "https://accounts.google.com", client_id: c, client_secret: between-us}}

@@ -38,7 +38,7 @@ func TestAnOwnerSetsUpASecondFactor(t *testing.T) {
 		again := "/signin/confirm?next=%2Faccount%2Fsecurity"
 		b.get("/account/security").is(w, 303, again)
 		b.post("/account/security/begin", "name", "phone").is(w, 303, again)
-		b.post("/signin/confirm", "next", "/account/security", "password", "Wr0ng-guess!").is(w, 422, "", "password")
+		b.post("/signin/confirm", "next", "/account/security", "password", "Wr0ng-guess!").is(w, 403, "", "not your password")
 		b.post("/signin/confirm", "next", "/account/security", "password", good).is(w, 303, "/account/security")
 		b.get("/account/security").is(w, 200, "", "None so far")
 		b.post("/account/security/begin", "name", "").is(w, 422, "", "1 to 100 printable characters")
