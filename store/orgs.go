@@ -28,13 +28,18 @@ type OrgProfile struct {
 	OwnerLimit int
 }
 
-// OrgProfile reads an org by its exact name. Whoever holds a role in it may, and the operator; to anybody else of the account it does not exist.
+// OrgProfile reads an org by its exact name. Whoever holds a role in it may, and the operator, by a token too; to anybody else of the account it does
+// not exist.
 func (l *Ledger) OrgProfile(ctx context.Context, by account.Actor, name string) (out OrgProfile, err error) {
 	acct, _, err := l.OrgByName(ctx, by, name)
 	if err != nil {
 		return out, err
 	}
-	err = l.look(ctx, by, acct.ID, orgPeople, func(h *hand) error {
+	may := orgPeople
+	if by.Kind == account.ActorOperator { // it says nothing of the customer's users but how many owners there are
+		may = operators
+	}
+	err = l.look(ctx, by, acct.ID, may, func(h *hand) error {
 		owners, err := h.Holders(acct.ID, h.Org.ID, account.Owner)
 		out = OrgProfile{h.Org, len(owners), max(l.Catalogue().Limits.OwnersPerOrg, 1)}
 		return err
@@ -53,10 +58,10 @@ func (l *Ledger) SetOrgTitle(ctx context.Context, by account.Actor, a account.Ac
 	})
 }
 
-// ConvertOrg makes an individual org an enterprise org. Only the operator may; its own people activate a subscription (B-07). An enterprise org
+// ConvertOrg makes an individual org an enterprise org. Only the operator may, by a token too; its own people activate a subscription (B-07). An enterprise org
 // stays what it is.
 func (l *Ledger) ConvertOrg(ctx context.Context, by account.Actor, a account.AccountID) error {
-	return l.change(ctx, by, a, "org.converted", operator, func(h *hand) (*note, error) {
+	return l.change(ctx, by, a, "org.converted", operators, func(h *hand) (*note, error) {
 		return nil, h.convert(account.WayOperator)
 	})
 }

@@ -100,7 +100,7 @@ func TestALetterIsTriedAgainAndGivenUpWhenNobodyIsThere(t *testing.T) {
 		for _, to := range []string{"ana@acme.example", "olga@acme.example"} {
 			letter, err := w.Post.Wait(ctx, to, 1)
 			ok(w, err)
-			if !strings.Contains(letter.Text, "operator removed ben@acme.example") {
+			if !strings.Contains(letter.Text, "operator of this installation removed ben@acme.example") {
 				w.Errorf("%s reads %s", to, letter.Text)
 			}
 		}

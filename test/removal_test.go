@@ -122,7 +122,7 @@ func TestRemovalFromAnOrgEndsItsKeysAndLeavesThePlace(t *testing.T) {
 			w.Errorf("the receipt is %+v", r)
 		}
 		with(w, k.Secret, "GET", "/api/v1/orgs/acme", nil).refuses(401, "bad_key")
-		with(w, other, "GET", "/api/v1/orgs/globex", nil).is(200)
+		with(w, other, "GET", "/api/v1/orgs/globex", nil).refuses(404, "no_account") // a good key of somebody without a role there
 		wantRoles(w, ana.Session())
 		if p := read[api.Person](ask(w, olga, "GET", at, nil).is(200)); p.Place != "active" || p.State != "active" || p.AccountRole != account.Member {
 			w.Errorf("the place is gone: %+v", p)
@@ -266,7 +266,7 @@ func TestAGuestIsDisabledHereAlone(t *testing.T) {
 		}
 		ask(w, olga, "POST", at+"/enable", nil).is(204)
 		again := keyOf(w, "acme", u)
-		with(w, again, "GET", "/api/v1/orgs/acme", nil).is(200)
+		with(w, again, "GET", "/api/v1/orgs/acme", nil).refuses(404, "no_account") // a good key of somebody without a role there
 		with(w, here, "GET", "/api/v1/orgs/acme", nil).refuses(401, "bad_key")
 
 		ask(w, globex.As("olaf@globex.example"), "POST", "/api/v1/orgs/globex/people/"+string(u)+"/disable", nil).is(200)

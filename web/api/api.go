@@ -130,7 +130,7 @@ func (v visitor) name() string {
 
 type visitorKey struct{}
 
-// signedIn lets only requests of a live session or with a good key through. A request that shows a bearer token is judged by that
+// signedIn lets only requests of a live session or with a good key through, and what is done in person by a session alone. A request that shows a bearer token is judged by that
 // alone: what the browser adds to it by itself counts for nothing then.
 func (a *API) signedIn(h huma.API) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
@@ -145,6 +145,11 @@ func (a *API) signedIn(h huma.API) func(huma.Context, func(huma.Context)) {
 			c.SetHeader("WWW-Authenticate", `Bearer realm="drawbridge"`) // RFC 9110 section 11.6.1
 			known := web.ProblemOf(r.Context(), err)                     // a store that does not answer is no reason to sign in again
 			_ = huma.WriteErr(h, c, known.Status, known.Detail, err)
+			return
+		}
+		if inSession(c.Operation()) && (v.key != "" || v.token != "") {
+			err := account.Errorf(account.Forbidden, "This is done in person: neither a key nor a token will do.").Coded("session_needed").Fix("Sign in with a browser, and do it there.")
+			_ = huma.WriteErr(h, c, http.StatusForbidden, err.Error(), err)
 			return
 		}
 		next(huma.WithValue(c, visitorKey{}, v))
@@ -193,7 +198,7 @@ func (a *API) fresh(ctx context.Context) error {
 	return session.Fresh(account.Presence{Session: account.Session{CreatedAt: v.since}}, freshness, a.opt.Now())
 }
 
-// inPerson marks an operation that a key cannot do.
+// inPerson marks an operation that a key cannot do; signedIn sees to it.
 func inPerson(o huma.Operation) huma.Operation {
 	o.Security = []map[string][]string{{"session": {}}}
 	return o

@@ -47,24 +47,24 @@ var mayCall = map[string][]Caller{
 	"list-drift": managers, "repair-drift": managers,
 
 	"list-connections": managers, "get-connection": managers, "promote-connection": owners, "restore-connection": owners,
-	"start-login-test": managers, "get-login-test": managers, "record-sync-decision": managers,
+	"start-login-test": managers, "get-login-test": managers, "record-sync-decision": owners,
 	"list-domains": managers, "claim-domain": owners, "list-groups": managers, "add-group": managers,
 	"list-rules": managers, "create-rule": managers, "save-rule": managers, "delete-rule": managers, "plan-rules": managers, "activate-rules": managers,
 
-	"mint-scim-token": owners, "list-scim-tokens": managers, "revoke-scim-token": owners, "get-scim-options": managers, "set-scim-options": owners,
+	"mint-scim-token": owners, "list-scim-tokens": owners, "revoke-scim-token": owners, "get-scim-options": managers, "set-scim-options": owners,
 	"list-scim-requests": managers, "list-unmet": managers, "replay-scim-request": managers,
-	"get-breaker": managers, "set-breaker": owners, "resume-removals": managers,
+	"get-breaker": managers, "set-breaker": owners, "resume-removals": owners,
 
-	"list-streams": managers, "add-stream": owners, "get-stream": managers, "save-stream": owners, "remove-stream": owners, "resume-stream-removals": managers,
-	"mint-push-credential": owners, "list-push-credentials": managers, "revoke-push-credential": owners, "list-stream-events": managers, "replay-event": managers,
-	"list-feeds": managers, "add-feed": owners, "change-feed": owners, "remove-feed": owners, "rotate-feed-secret": owners,
-	"list-deliveries": managers, "replay-deliveries": owners,
+	"list-streams": managers, "add-stream": owners, "get-stream": managers, "save-stream": owners, "remove-stream": owners, "resume-stream-removals": owners,
+	"mint-push-credential": owners, "list-push-credentials": owners, "revoke-push-credential": owners, "list-stream-events": managers, "replay-event": owners,
+	"list-feeds": owners, "add-feed": owners, "change-feed": owners, "remove-feed": owners, "rotate-feed-secret": owners,
+	"list-deliveries": owners, "replay-deliveries": owners,
 
 	"list-audit": managers, "export-audit": managers,
 	"get-account": everybody, "save-account": accountAdmins, "get-billing": accountOwner, "save-billing": accountOwner, "get-checklist": accountAdmins,
 	"transfer-account": accountOwner, "list-account-people": accountAdmins, "set-account-role": accountAdmins,
 	"get-access": everybody, "convert-org": operators, "get-member-domains": everybody, "set-member-domains": owners, "set-org-title": owners,
-	"list-service-roles": everybody, "effect-of-roles": everybody,
+	"list-service-roles": visible, "effect-of-roles": visible,
 	"get-team": everybody, "describe-team": managers, "remove-team": owners, "list-team-people": ofTeams,
 
 	"list-invitations": managers, "invite-person": managers, "get-invitation": managers, "resend-invitation": managers, "revoke-invitation": managers,
@@ -82,7 +82,7 @@ var mayCall = map[string][]Caller{
 
 	"list-subscriptions": {ByMember, ByTeamUserAdmin, ByUserAdmin, ByOwner}, "list-my-entitlements": persons, "get-my-entitlement": persons, "activate-entitlement": persons, "transfer-entitlement": persons,
 	"check-certificate": persons, "register-certificate": persons, "check-codes": persons, "activate-codes": persons,
-	"contact-owners": everybody, "list-letter-templates": everybody, "get-notifications": persons, "set-notifications": persons,
+	"contact-owners": everybody, "list-letter-templates": visible, "get-notifications": persons, "set-notifications": persons,
 	"list-tickets": managers, "get-ticket": managers, "reassign-ticket": managers, "list-native-users": owners, "tell-native-users": owners,
 
 	"who-am-i": {ByPerson, ByOperator}, "list-my-accounts": persons, "open-account": persons, "switch-account": persons, "list-my-invitations": persons, "accept-invitation": persons,

@@ -47,9 +47,13 @@ func notifications(n store.Notifications) Notifications {
 	return out
 }
 
+type letterPosted struct {
+	Owners int `json:"owners" doc:"To how many it goes."`
+}
+
 func (a *API) contact(h huma.API) {
 	get := op(http.MethodGet, "/orgs/{org}/contact", "list-letter-templates", "Letters to the org's owners to begin with")
-	get.Description = "For everybody of the account."
+	get.Description = "For everybody of the account; no word of it is about somebody."
 	huma.Register(h, get, func(ctx context.Context, in *struct {
 		OrgPath
 		Team string `query:"team" maxLength:"64" doc:"The team that access is asked for; empty: the whole org."`
@@ -77,12 +81,8 @@ func (a *API) contact(h huma.API) {
 			Subject string `json:"subject" maxLength:"150"`
 			Text    string `json:"text" maxLength:"10000"`
 		}
-	}) (*body[struct {
-		Owners int `json:"owners" doc:"To how many it goes."`
-	}], error) {
-		out := &body[struct {
-			Owners int `json:"owners" doc:"To how many it goes."`
-		}]{}
+	}) (*body[letterPosted], error) {
+		out := &body[letterPosted]{}
 		acct, _, err := a.in(ctx, in.Org)
 		if err == nil {
 			out.Body.Owners, err = a.opt.Ledger.ContactOwners(ctx, caller(ctx), acct.ID, in.Body.Subject, in.Body.Text)

@@ -217,17 +217,13 @@ func (a *API) invitations(h huma.API) {
 			return answer(ctx, in.Body, a.opt.Ledger.SetMembersFromVerifiedDomainsOnly(ctx, caller(ctx), acct.ID, in.Body.VerifiedOnly))
 		})
 	huma.Register(h, describe(inPerson(op(http.MethodGet, "/me/invitations", "list-my-invitations", "Invitations that wait for you")), "Whoever is signed in may; they are those to your own address."),
-		func(ctx context.Context, _ *struct{}) (*body[struct {
-			Invitations []MyInvitation `json:"invitations"`
-		}], error) {
+		func(ctx context.Context, _ *struct{}) (*body[myInvitations], error) {
 			all, err := a.opt.Ledger.MyInvitations(ctx, caller(ctx))
 			out := []MyInvitation{}
 			for _, w := range all {
 				out = append(out, myInvitation(w))
 			}
-			return answer(ctx, struct {
-				Invitations []MyInvitation `json:"invitations"`
-			}{out}, err)
+			return answer(ctx, myInvitations{out}, err)
 		})
 	huma.Register(h, describe(inPerson(op(http.MethodPost, "/me/invitations/{invitation}/accept", "accept-invitation", "Accept an invitation")),
 		"Whoever it went to may, with a sign-in of the last 30 minutes. Accepting twice is accepting once."),
@@ -240,6 +236,10 @@ func (a *API) invitations(h huma.API) {
 			w, err := a.opt.Ledger.AcceptMyInvitation(ctx, caller(ctx), in.Invitation)
 			return answer(ctx, Accepted{myInvitation(w), rolesAt(w.Left)}, err)
 		})
+}
+
+type myInvitations struct {
+	Invitations []MyInvitation `json:"invitations"`
 }
 
 func invitationAnswer(ctx context.Context, a *API, in *InvitationPath, verb func(context.Context, account.Actor, account.AccountID, account.InvitationID) (account.Invitation, error)) (*body[Invitation], error) {

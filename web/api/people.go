@@ -171,13 +171,13 @@ func (a *API) people(h huma.API) {
 		return nothing(ctx, err)
 	})
 	roles := op(http.MethodGet, "/orgs/{org}/service-roles", "list-service-roles", "The roles of the services that are enabled, and what each lets somebody do")
-	roles.Description = "People of the account may."
+	roles.Description = "They are the catalogue's: nobody's own are among them."
 	huma.Register(h, roles, func(ctx context.Context, in *OrgPath) (*body[[]ServiceRoles], error) {
 		_, org, err := a.in(ctx, in.Org)
 		return answer(ctx, a.serviceRoles(org), err)
 	})
 	effect := op(http.MethodGet, "/orgs/{org}/service-roles/effect", "effect-of-roles", "What a bundle of roles lets somebody do")
-	effect.Description = "People of the account may."
+	effect.Description = "It is the catalogue's word, whoever holds them."
 	huma.Register(h, effect, func(ctx context.Context, in *struct {
 		OrgPath
 		Roles []account.Role `query:"role" maxItems:"100" doc:"service:role, parted by commas."`
