@@ -43,7 +43,6 @@ func (l *Ledger) ReplaySCIM(ctx context.Context, by account.Actor, c account.Con
 	if r.Lacks != "" {
 		return nil, account.Errorf(account.Invalid, "This request cannot be replayed: the log keeps it without %s.", r.Lacks).Coded(CodeNotReplayable)
 	}
-	p.Token.ID = r.Token
 	err = l.db.Rehearse(ctx, func(db *table.DB) error {
 		changes = nil
 		// Its memory is its own: what it caches may never be committed.
