@@ -264,17 +264,6 @@ type Billing struct {
 	TaxID     *string `json:"tax_id,omitempty"`
 }
 
-// BodyStructInvitationsListMyInvitationJSONInvitationsBody defines model for BodyStruct { Invitations ListMyInvitation "json:\"invitations\"" }Body.
-type BodyStructInvitationsListMyInvitationJSONInvitationsBody struct {
-	Invitations []MyInvitation `json:"invitations"`
-}
-
-// BodyBody defines model for Body\"" }Body.
-type BodyBody struct {
-	// Owners To how many it goes.
-	Owners int64 `json:"owners"`
-}
-
 // Breaker defines model for Breaker.
 type Breaker struct {
 	// AllowRemovals So many go through uncounted.
@@ -984,6 +973,12 @@ type Key struct {
 	User   string     `json:"user"`
 }
 
+// LetterPosted defines model for LetterPosted.
+type LetterPosted struct {
+	// Owners To how many it goes.
+	Owners int64 `json:"owners"`
+}
+
 // LetterTemplate defines model for LetterTemplate.
 type LetterTemplate struct {
 	ID      string `json:"id"`
@@ -1183,6 +1178,11 @@ type MyInvitation struct {
 	Org   string   `json:"org"`
 	Roles []RoleAt `json:"roles"`
 	Title *string  `json:"title,omitempty"`
+}
+
+// MyInvitations defines model for MyInvitations.
+type MyInvitations struct {
+	Invitations []MyInvitation `json:"invitations"`
 }
 
 // NativeEntitled defines model for NativeEntitled.
@@ -3054,7 +3054,7 @@ func (c *Client) ConfirmFactor(ctx context.Context, factor string, body ConfirmF
 }
 
 // ListMyInvitations: Invitations that wait for you.
-func (c *Client) ListMyInvitations(ctx context.Context, with ...Option) (out BodyStructInvitationsListMyInvitationJSONInvitationsBody, err error) {
+func (c *Client) ListMyInvitations(ctx context.Context, with ...Option) (out MyInvitations, err error) {
 	err = c.do(ctx, http.MethodGet, "/api/v1/me/invitations", nil, nil, &out, with)
 	return out, err
 }
@@ -3168,7 +3168,7 @@ func (c *Client) ListLetterTemplates(ctx context.Context, org string, params Lis
 }
 
 // ContactOwners: Write to the org's owners; they reply to your address.
-func (c *Client) ContactOwners(ctx context.Context, org string, body ContactOwnersJSONRequestBody, with ...Option) (out BodyBody, err error) {
+func (c *Client) ContactOwners(ctx context.Context, org string, body ContactOwnersJSONRequestBody, with ...Option) (out LetterPosted, err error) {
 	err = c.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/orgs/%s/contact", url.PathEscape(text(org))), nil, body, &out, with)
 	return out, err
 }

@@ -67,7 +67,7 @@ elif [ -n "$(lacks gcc)" ]; then
 else
   # -short: timing and bulk belong to the run without the detector, which is ten times as fast.
   # shellcheck disable=SC2086
-  step "race detector" env CGO_ENABLED=1 timeout --foreground 30m ${postgres[@]+"${postgres[@]}"} go test -race -short -timeout 20m $core
+  step "race detector" env CGO_ENABLED=1 timeout --foreground 32m ${postgres[@]+"${postgres[@]}"} go test -race -short -timeout 30m $core
 fi
 
 step "fuzzing, briefly" timeout --foreground 15m test/fuzz.sh 5s 60
@@ -87,7 +87,7 @@ fi
 
 # The tests themselves come last, so that their lines close the output.
 tests() {
-  timeout --foreground 25m ${postgres[@]+"${postgres[@]}"} go test -json -timeout 20m "${packages[@]}" | go run ./test/report -lines "$work/lines"
+  timeout --foreground 32m ${postgres[@]+"${postgres[@]}"} go test -json -timeout 30m "${packages[@]}" | go run ./test/report -lines "$work/lines"
 }
 step "tests" tests
 

@@ -86,7 +86,7 @@ func TestWhoMatchesNoRuleIsSignedInAndToldSo(t *testing.T) {
 		if s.Status != http.StatusOK {
 			w.Fatalf("not signed in: %d", s.Status)
 		}
-		wantRoles(w, s)
+		wantRoles(w, s) // but what comes with a place in the account
 	})
 }
 

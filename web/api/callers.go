@@ -35,12 +35,13 @@ var (
 
 	operators = []Caller{ByOperator}
 	visible   = append([]Caller{ByOperator}, everybody...)
+	inOrg     = []Caller{ByMember, ByTeamUserAdmin, ByUserAdmin, ByOwner} // with a role there: to whom the org exists
 )
 
 // mayCall is the whole policy at the door, a line per operation: TestEveryOperationServesWhomItSays walks all of it as everybody. Finer
 // decisions (one's own things, one's own team, which role) are the ledger's, and said in each operation's description.
 var mayCall = map[string][]Caller{
-	"get-org": visible, "list-teams": everybody, "create-team": managers,
+	"get-org": append([]Caller{ByOperator}, inOrg...), "list-teams": inOrg, "create-team": managers,
 	"list-people": managers, "get-person": everybody, "grant-role": ofTeams, "withdraw-role": ofTeams,
 	"remove-person": managers, "disable-person": managers, "enable-person": managers, "list-receipts": managers,
 	"mint-key": everybody, "list-keys": everybody, "revoke-key": everybody,
@@ -65,7 +66,7 @@ var mayCall = map[string][]Caller{
 	"transfer-account": accountOwner, "list-account-people": accountAdmins, "set-account-role": accountAdmins,
 	"get-access": everybody, "convert-org": operators, "get-member-domains": everybody, "set-member-domains": owners, "set-org-title": owners,
 	"list-service-roles": visible, "effect-of-roles": visible,
-	"get-team": everybody, "describe-team": managers, "remove-team": owners, "list-team-people": ofTeams,
+	"get-team": inOrg, "describe-team": managers, "remove-team": owners, "list-team-people": ofTeams,
 
 	"list-invitations": managers, "invite-person": managers, "get-invitation": managers, "resend-invitation": managers, "revoke-invitation": managers,
 	"add-invited-roles": ofTeams, "drop-invited-roles": ofTeams, "assign-roles": ofTeams,
@@ -80,7 +81,7 @@ var mayCall = map[string][]Caller{
 	"remove-external-member": {ByGroupMember, ByGroupAdmin}, "set-external-role": groupAdmins, "expel-external-member": managers,
 	"add-external-permission": managers, "remove-external-permission": managers,
 
-	"list-subscriptions": {ByMember, ByTeamUserAdmin, ByUserAdmin, ByOwner}, "list-my-entitlements": persons, "get-my-entitlement": persons, "activate-entitlement": persons, "transfer-entitlement": persons,
+	"list-subscriptions": inOrg, "list-my-entitlements": persons, "get-my-entitlement": persons, "activate-entitlement": persons, "transfer-entitlement": persons,
 	"check-certificate": persons, "register-certificate": persons, "check-codes": persons, "activate-codes": persons,
 	"contact-owners": everybody, "list-letter-templates": visible, "get-notifications": persons, "set-notifications": persons,
 	"list-tickets": managers, "get-ticket": managers, "reassign-ticket": managers, "list-native-users": owners, "tell-native-users": owners,

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
@@ -185,9 +184,9 @@ func externalIn(p account.Presence) (out []page.Place) {
 	return out
 }
 
-// holdsRoles reports whether the person holds anything beyond a seat in the account.
+// holdsRoles reports whether the person holds anything beyond a seat in the account and what comes with it.
 func holdsRoles(p account.Presence) bool {
-	return p.Tenancy.Role.Stronger(account.Member) || slices.ContainsFunc(p.Roles, func(h account.Held) bool { return h.Scope.Org != "" })
+	return p.Tenancy.Role.Stronger(account.Member) || account.InOrg(p.Roles)
 }
 
 // path joins a path of ours with an id from the ledger.

@@ -104,6 +104,10 @@ func because(s account.Source, rule, provider string) string {
 		return "rule “" + rule + "”, because " + provider + " says " + s.Group
 	case account.SourceSCIM:
 		return "pushed by " + provider + on(s.At)
+	case account.SourceSignIn:
+		return "signed in through " + provider + on(s.At)
+	case account.SourceMember:
+		return "because you have a place in the account"
 	case account.SourceExternal:
 		return "through the external user group " + s.Group
 	}
