@@ -298,7 +298,7 @@ func TestEmergencyAccessTellsStrangersNothingAndIsSlowedDown(t *testing.T) {
 				w.Errorf("%d: asked for %q, it says %s", i, what, got.brief())
 			}
 		}
-		letter(w, backup, 4) // the link of the address itself, and three
+		letter(w, backup, 4)      // the link of the address itself, and three
 		w.Clock.Turn(time.Second) // so that its line is the newest
 		press(w, nil, "/recover", "account", "acme").is(200)
 		if line := w.Audit("acme", "recovery.asked"); line.Outcome != "refused" || line.Reason != "rate_limited" {
