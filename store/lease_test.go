@@ -386,12 +386,15 @@ func TestEveryCredentialDiesByEveryWay(t *testing.T) {
 		do   func(s *stage) error
 		dies []string
 	}{
-		"user state":           {func(s *stage) error { return a.SetUserState(h.ctx(), theOperator, s.in.User.ID, account.UserDisabled) }, []string{"session", "key"}},
-		"disable by API":       {func(s *stage) error { return last(a.Disable(h.ctx(), theOperator, h.acme.ID, s.in.User.ID)) }, []string{"session", "key"}},
-		"removal from account": {func(s *stage) error { return last(a.RemoveFromAccount(h.ctx(), theOperator, h.acme.ID, s.in.User.ID)) }, []string{"session", "key"}},
-		"SCIM deactivate":      {func(s *stage) error { return s.patchedBy(h, a.Ledger, s.pushed(h), "active", false) }, []string{"session", "key"}},
-		"SCIM delete":          {func(s *stage) error { return a.Deprovision(h.ctx(), s.push(h), directory.User, s.pushed(h)) }, []string{"session", "key"}},
-		"connection off":       {func(s *stage) error { return a.EnableConnection(h.ctx(), theOperator, s.c.ID, false) }, []string{"session", "pending sign-in", "SCIM token"}},
+		"user state":            {func(s *stage) error { return a.SetUserState(h.ctx(), theOperator, s.in.User.ID, account.UserDisabled) }, []string{"session", "key"}},
+		"disable by API":        {func(s *stage) error { return last(a.Disable(h.ctx(), theOperator, h.acme.ID, s.in.User.ID)) }, []string{"session", "key"}},
+		"removal from account":  {func(s *stage) error { return last(a.RemoveFromAccount(h.ctx(), theOperator, h.acme.ID, s.in.User.ID)) }, []string{"session", "key"}},
+		"removal from org":      {func(s *stage) error { return last(a.RemoveFromOrg(h.ctx(), theOperator, h.acme.ID, s.in.User.ID)) }, []string{"key"}},
+		"RISC account disabled": {func(s *stage) error { return s.hears(h, a.Ledger, risc+"account-disabled") }, []string{"session", "key"}},
+		"CAEP session revoked":  {func(s *stage) error { return s.hears(h, a.Ledger, caep+"session-revoked") }, []string{"session"}},
+		"SCIM deactivate":       {func(s *stage) error { return s.patchedBy(h, a.Ledger, s.pushed(h), "active", false) }, []string{"session", "key"}},
+		"SCIM delete":           {func(s *stage) error { return a.Deprovision(h.ctx(), s.push(h), directory.User, s.pushed(h)) }, []string{"session", "key"}},
+		"connection off":        {func(s *stage) error { return a.EnableConnection(h.ctx(), theOperator, s.c.ID, false) }, []string{"session", "pending sign-in", "SCIM token"}},
 		"the provider's logout": {func(s *stage) error {
 			return last(a.EndSessions(h.ctx(), account.Actor{}, s.c.ID, "ana", "", "", time.Time{}))
 		}, []string{"session"}},
@@ -438,6 +441,18 @@ func TestEveryCredentialDiesByEveryWay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hears has a stream of the provider's tell of an event about the person on the stage.
+func (s *stage) hears(h *house, l *Ledger, event string) error {
+	stream, err := l.AddStream(h.ctx(), theOperator, h.acme.ID, account.Stream{Name: "events", Enabled: true, Connection: s.c.ID, Issuer: "https://idp.example",
+		Audience: []string{"us"}, JWKSURL: "https://idp.example/jwks"})
+	if err != nil {
+		return err
+	}
+	_, err = l.Receive(h.ctx(), account.Actor{}, stream.ID, account.SET{Issuer: stream.Issuer, JTI: "jti-1", IssuedAt: h.clock.now(), Claims: []byte(`{}`),
+		Events: []account.SETEvent{{Type: event, Subject: email(s.email), Body: map[string]any{}}}})
+	return err
 }
 
 // 10: a burst of removals; each is asked about on two replicas at the first moment after its answer.
