@@ -47,6 +47,9 @@ var oneRoom = []struct {
 	{"database/sql", []string{"store", "store/internal/table", "store/schema", "cmd"}},
 	{"github.com/wneessen/go-mail", []string{"events/mail"}},
 	{"github.com/emersion/go-smtp", nil},
+	{"golang.org/x/crypto/argon2", []string{"passwords"}},
+	{"codeberg.org/go-pdf/fpdf", []string{"events/mail"}},
+	{"github.com/boombuler/barcode", []string{"web/page"}},
 	{module + "/config", []string{"config", "cmd"}},
 	{"github.com/chromedp/chromedp", nil},
 }
