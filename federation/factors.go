@@ -67,7 +67,7 @@ func (d *Door) proved(w http.ResponseWriter, r *http.Request, h func(p account.P
 				return err
 			}
 		}
-		return h(p, own(r, p))
+		return h(p, session.Actor(r.Context(), p))
 	})
 }
 

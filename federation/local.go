@@ -331,13 +331,8 @@ func (d *Door) ownPost(w http.ResponseWriter, r *http.Request, h func(p account.
 		if err := d.ownForm(w, r); err != nil {
 			return err
 		}
-		return h(p, own(r, p), Next(d.ledger.Catalogue(), r.PostForm.Get("next")))
+		return h(p, session.Actor(r.Context(), p), Next(d.ledger.Catalogue(), r.PostForm.Get("next")))
 	})
-}
-
-// own is a signed-in person as the one who makes something happen.
-func own(r *http.Request, p account.Presence) account.Actor {
-	return request.As(r.Context(), account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: account.WorkingIn(p.Account.ID)})
 }
 
 func whoIs(r *http.Request, p account.Presence) page.Who {
@@ -471,7 +466,7 @@ func (d *Door) Confirm(w http.ResponseWriter, r *http.Request) error {
 func (d *Door) TermsPage(w http.ResponseWriter, r *http.Request) error {
 	return d.signedIn(w, r, func(w http.ResponseWriter, r *http.Request, p account.Presence) error {
 		next := Next(d.ledger.Catalogue(), r.URL.Query().Get("next"))
-		due, err := d.due(r.Context(), own(r, p))
+		due, err := d.due(r.Context(), session.Actor(r.Context(), p))
 		if err != nil {
 			return err
 		}

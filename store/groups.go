@@ -31,6 +31,9 @@ func (l *Ledger) inGroup(ctx context.Context, by account.Actor, g account.GroupI
 	now := l.now()
 	var a account.AccountID
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
+		if err := inEmergency(by, verb); err != nil {
+			return err
+		}
 		group, found, err := tx.Group(g)
 		if err != nil || !found {
 			return orNoGroup(err)

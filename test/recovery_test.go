@@ -224,6 +224,7 @@ func TestTheOwnerGetsBackInWhileTheProviderIsDownAndRepairsTheConnection(t *test
 		acct, _ := w.Account("globex")
 		someone(w, "globex", "adam@globex.example", account.Admin)
 		rescued(w, "globex", backup)
+		group := read[api.ExternalGroup](ask(w, globex.As("olaf@globex.example"), "POST", "/api/v1/orgs/globex/external-groups", api.GroupSettings{Name: "Partners"}).is(201))
 
 		// Somebody replaces the connection by one that does not work, and then nothing can be reached at all.
 		broken := *w.Connection("globex", "entra").Live
@@ -270,6 +271,9 @@ func TestTheOwnerGetsBackInWhileTheProviderIsDownAndRepairsTheConnection(t *test
 		for path, body := range map[string]any{"/orgs/globex/keys": map[string]any{"name": "mine"}, "/orgs/globex/teams": map[string]string{"name": "mine"}} {
 			ask(w, olaf, "POST", "/api/v1"+path, body).refuses(403, "emergency_access")
 		}
+		ask(w, olaf, "POST", "/api/v1/me/factors", map[string]string{"name": "phone"}).refuses(403, "emergency_access")
+		press(w, olaf, "/account/security/begin", "name", "phone").is(403)
+		ask(w, olaf, "PUT", "/api/v1/groups/"+string(group.ID), api.GroupSettings{Name: "Mine"}).refuses(403, "emergency_access")
 		w.Down(false)
 		ask(w, olaf, "POST", fmt.Sprintf("/api/v1/connections/%s/restore", globex.Connection.ID), map[string]int{"revision": 1}).is(200)
 		if line := w.Audit("globex", "connection.restored"); line.Detail["break_glass"] != true {

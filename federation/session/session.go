@@ -49,6 +49,11 @@ func FromRequest(ledger Ledger, r *http.Request) (account.Presence, error) {
 	return ledger.Presence(r.Context(), token)
 }
 
+// Actor is the signed-in person as the one who makes something happen.
+func Actor(ctx context.Context, p account.Presence) account.Actor {
+	return request.As(ctx, account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: account.WorkingIn(p.Account.ID), BreakGlass: p.Session.Method == account.ByRecovery})
+}
+
 // A Handler serves a request of somebody who is signed in.
 type Handler func(w http.ResponseWriter, r *http.Request, p account.Presence) error
 

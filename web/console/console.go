@@ -145,7 +145,7 @@ func see(w http.ResponseWriter, r *http.Request, to string) error {
 
 // actor is the signed-in person as the one who makes something happen.
 func actor(r *http.Request, p account.Presence) account.Actor {
-	return request.As(r.Context(), account.Actor{Kind: account.ActorUser, User: p.User.ID, Account: account.WorkingIn(p.Account.ID), BreakGlass: p.Session.Method == account.ByRecovery})
+	return session.Actor(r.Context(), p)
 }
 
 // who is the top bar.
