@@ -145,6 +145,8 @@ func TestAChangeCanBeRehearsedAtTheDoor(t *testing.T) {
 			w.Errorf("the log says %+v", lines)
 		}
 		ask(w, olga, "POST", "/api/v1/connections/"+string(acme.Connection.ID)+"/login-tests?dry_run=true", map[string]string{}).refuses(422, "no_dry_run")
+		// Who could take the counting of guesses back could guess without end.
+		ask(w, olga, "POST", "/api/v1/me/codes/check?dry_run=true", map[string]string{"codes": "B2"}).refuses(422, "no_dry_run")
 		ask(w, olga, "DELETE", at+"?dry_run=perhaps", nil).refuses(422, "invalid")
 		// Who may not make it may not rehearse it, and it is on record that they tried.
 		member := acme.As("ben@acme.example")

@@ -96,8 +96,9 @@ var mayCall = map[string][]Caller{
 // outside are operations that reach beyond the database, or work in transactions of their own: they cannot be rehearsed, and If-Match is
 // checked right before them instead of together with them.
 var outside = map[string]bool{
-	"switch-account":   true, // it renews the session
-	"confirm-factor":   true, // a wrong code is counted
+	"switch-account": true, // it renews the session
+	// what is tried in vain is counted, and must not be taken back with the refusal
+	"confirm-factor": true, "check-codes": true, "activate-codes": true, "check-certificate": true, "register-certificate": true,
 	"start-login-test": true, "replay-scim-request": true, "activate-rules": true, "replay-event": true,
 }
 

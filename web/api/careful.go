@@ -272,7 +272,7 @@ func wantsRehearsal(q url.Values, op *huma.Operation) (bool, error) {
 		return false, nil
 	case "true":
 		if reachesOut(op) {
-			return false, account.Errorf(account.Invalid, "This operation cannot be rehearsed: it reaches beyond the database.").Coded("no_dry_run").At("/query/" + dryRun).Fix("Leave dry_run out.")
+			return false, account.Errorf(account.Invalid, "This operation cannot be rehearsed: it does more than a transaction can take back.").Coded("no_dry_run").At("/query/" + dryRun).Fix("Leave dry_run out.")
 		}
 		return true, nil
 	}
