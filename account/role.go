@@ -105,8 +105,3 @@ func SeesTeam(held []Held, org OrgID, team TeamID) bool {
 		return h.Scope.Org == org && (h.Scope.Team == "" || h.Scope.Team == team) && h.given()
 	})
 }
-
-// ReachesService reports whether some role of a service holds for something that belongs to team, or with an empty team to the org as a whole (C-06).
-func ReachesService(held []Held, org OrgID, team TeamID, service string) bool {
-	return slices.ContainsFunc(held, func(h Held) bool { return h.Role.Service() == service && Reaches(held, org, team, h.Role) })
-}

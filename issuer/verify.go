@@ -133,7 +133,7 @@ func (d *Door) VerifyKey(w http.ResponseWriter, r *http.Request) error {
 
 // ask asks the ledger about a key that is not in its memory; nil when it is good for nothing.
 func (d *Door) ask(w http.ResponseWriter, r *http.Request, key account.Secret) (*store.KeyHolder, error) {
-	now, from := d.opt.Now(), request.Network(request.IP(r.Context()))
+	now, from := d.opt.Now(), account.Network(request.IP(r.Context()))
 	bucket, known := d.buckets.Get(from)
 	if known && bucket.TokensAt(now) < 1 {
 		wait := max(1, int(1/d.opt.Rate))

@@ -56,16 +56,6 @@ func IP(ctx context.Context) netip.Addr {
 	return netip.Addr{}
 }
 
-// Network is what one subscriber holds: an IPv4 address, or 64 bits of IPv6. Rates of strangers are counted by it.
-func Network(ip netip.Addr) netip.Addr {
-	if ip.Is6() && !ip.Is4In6() {
-		if p, err := ip.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return ip
-}
-
 // As completes an actor with what is known about the request through which they act: address, id, and when it came to the door.
 func As(ctx context.Context, a account.Actor) account.Actor {
 	if f := facts(ctx); f != nil {

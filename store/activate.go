@@ -408,7 +408,7 @@ func (l *Ledger) CheckCertificate(ctx context.Context, by account.Actor, number 
 	if account.PlainCode(number) == "" {
 		return o, account.Errorf(account.Invalid, "Expected the number of a certificate.").Coded("missing").At("/number").Fix("It stands on the certificate, and has 20 letters and digits.")
 	}
-	err = l.guessing(ctx, by, func() (int, error) {
+	err = l.guessing(ctx, by, 1, func() (int, error) {
 		o, err = l.Offer(ctx, by, EntitlementRef{Number: number}, open)
 		return wrongNumber(err), err
 	})
@@ -435,7 +435,7 @@ func (l *Ledger) Register(ctx context.Context, by account.Actor, number string, 
 	if err != nil {
 		return out, err
 	}
-	err = l.guessing(ctx, by, func() (int, error) {
+	err = l.guessing(ctx, by, 1, func() (int, error) {
 		known := false
 		err := l.personally(ctx, by, "entitlement.registered", func(s *self) (*note, error) {
 			e, err := l.named(s.Tx, EntitlementRef{Number: number}, &s.User)

@@ -26,6 +26,8 @@ var (
 	lettersTo        = bucket{"letters to", 10 * time.Minute, 6}      // that somebody has us send to one address
 	lettersFrom      = bucket{"letters from", 30 * time.Second, 60}   // from one network
 	codesFor         = bucket{"codes for", 5 * time.Minute, 30}       // to verify one address with
+	recoveriesFrom   = bucket{"recoveries from", 6 * time.Minute, 10} // emergency access, asked for from one network
+	recoveriesOf     = bucket{"recoveries of", 20 * time.Minute, 3}   // emergency access to one account
 	codeTriesAtMost  = 5                                              // of one letter
 	codeLettersMost  = 5                                              // of one sign-up
 	factorTriesMost  = 5                                              // of one half sign-in
@@ -34,6 +36,15 @@ var (
 	firstTabValidity = 15 * time.Minute                               // how long the first tab may take up what a link has verified
 	resetValidity    = time.Hour
 	halfValidity     = 10 * time.Minute
+)
+
+// What people may try who are signed in, and what is tried at something of theirs.
+var (
+	guessesBy       = bucket{"guesses by", 3 * time.Minute, 30}         // codes and numbers that nobody knows; people mistype, and a serial number can be short
+	factorsOf       = bucket{"factors of", 90 * time.Second, 10}        // codes of one person's second factor, right ones included
+	recoveryLetters = bucket{"recovery letters", 144 * time.Minute, 10} // that the owners of one account send to its recovery e-mail
+	contactsBy      = bucket{"contacts by", 12 * time.Minute, 5}        // letters of one person to the owners of their orgs
+	nativesTold     = bucket{"natives told", 24 * time.Hour, 1}         // of one domain
 )
 
 // A knock is one try counted in one bucket.
@@ -60,11 +71,15 @@ func networkOf(ip string) string {
 	if err != nil {
 		return ip
 	}
-	if a = a.Unmap(); a.Is6() {
-		p, _ := a.Prefix(64) // 64 bits are fine for any IPv6 address
-		return p.String()
-	}
-	return a.String()
+	return account.Network(a.Unmap()).String()
+}
+
+// of counts for something that has an id.
+func of[ID ~string](b bucket, id ID) knock { return knock{b, string(id)} }
+
+// pour counts n at once; it is false, and counts none, when the bucket is full.
+func (k knock) pour(tx *table.Tx, n int, now time.Time) (bool, error) {
+	return tx.Attempt(k.what, k.whom, k.every, k.burst, n, now)
 }
 
 // attempt counts a try in each bucket before it is made, so that whoever hangs up has used it. TooMany with code too_many_attempts when one
@@ -76,7 +91,7 @@ func (l *Ledger) attempt(ctx context.Context, knocks ...knock) error {
 
 func attempt(tx *table.Tx, now time.Time, knocks ...knock) error {
 	for _, k := range knocks {
-		room, err := tx.Attempt(k.what, k.whom, k.every, k.burst, now)
+		room, err := k.pour(tx, 1, now)
 		if err != nil {
 			return err
 		}

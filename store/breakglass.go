@@ -11,9 +11,7 @@ import (
 
 // How often emergency access may be asked for in an hour, and how long it lasts.
 const (
-	asksOfAccount = 3
-	asksOfIP      = 10
-	emergencyFor  = time.Hour
+	emergencyFor = time.Hour
 )
 
 // AskRecovery sends a link to the verified recovery e-mail of whatever account is meant: by its number, its name, or its owner's address. It
@@ -22,12 +20,12 @@ const (
 func (l *Ledger) AskRecovery(ctx context.Context, by account.Actor, what string) error {
 	by.Kind, by.Job = account.ActorSystem, "recovery"
 	now := l.now()
-	asked := 0
-	err := l.db.Write(ctx, func(tx *table.Tx) (err error) { asked, err = tx.Try("recovery:ip:"+by.IP, now, time.Hour); return err })
+	room := false
+	err := l.db.Write(ctx, func(tx *table.Tx) (err error) { room, err = recoveriesFrom.network(by.IP).pour(tx, 1, now); return err })
 	if err != nil {
 		return err
 	}
-	if asked > asksOfIP {
+	if !room {
 		return account.Errorf(account.TooMany, "Emergency access was asked for too often from your network.").Coded("rate_limited").Fix("Try again in an hour.")
 	}
 	accounts, err := l.accountsMeant(ctx, what)
@@ -58,11 +56,11 @@ func (l *Ledger) askRecovery(ctx context.Context, by account.Actor, a account.Ac
 			line.Outcome = "refused"
 			return nil, h.InsertAudit(line, h.now)
 		}
-		n, err := h.Try("recovery:account:"+string(a), h.now, time.Hour)
+		room, err := of(recoveriesOf, a).pour(h.Tx, 1, h.now)
 		if err != nil {
 			return nil, err
 		}
-		if n > asksOfAccount {
+		if !room {
 			return refused("rate_limited")
 		}
 		r, err := h.Tx.Recovery(a)

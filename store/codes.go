@@ -86,7 +86,7 @@ func (l *Ledger) CheckCodes(ctx context.Context, by account.Actor, typed string)
 	if err != nil {
 		return nil, err
 	}
-	err = l.guessing(ctx, by, func() (wrong int, err error) {
+	err = l.guessing(ctx, by, len(codes), func() (wrong int, err error) {
 		err = l.lookPersonally(ctx, by, func(s *self) error { out, _, err = judgeCodes(s.Tx, codes); return err })
 		for _, v := range out {
 			if v.State == account.CodeUnknown {
@@ -144,7 +144,7 @@ func (l *Ledger) ActivateCodes(ctx context.Context, by account.Actor, typed stri
 	if err != nil {
 		return out, err
 	}
-	err = l.guessing(ctx, by, func() (wrong int, err error) {
+	err = l.guessing(ctx, by, len(codes), func() (wrong int, err error) {
 		err = l.personally(ctx, by, "codes.activated", func(s *self) (*note, error) {
 			wrong = 0
 			verdicts, good, err := judgeCodes(s.Tx, codes)

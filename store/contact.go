@@ -3,14 +3,10 @@ package store
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
 )
-
-// contactsAnHour is how many letters one person may write to the owners of orgs in an hour.
-const contactsAnHour = 5
 
 // ContactOwners sends what somebody wrote to the owners of their org, from the platform's address, with theirs to reply to (J-05). It says to
 // how many. Everybody with a place in the account may, signed in with a browser; at most a few times an hour (TooMany).
@@ -20,12 +16,12 @@ func (l *Ledger) ContactOwners(ctx context.Context, by account.Actor, a account.
 	}
 	told := 0
 	err := l.change(ctx, by, a, "owners.contacted", signedIn, func(h *hand) (*note, error) {
-		n, err := h.Try("contact:"+string(by.User), h.now, time.Hour)
+		room, err := of(contactsBy, by.User).pour(h.Tx, 1, h.now)
 		if err != nil {
 			return nil, err
 		}
-		if n > contactsAnHour {
-			return nil, account.Errorf(account.TooMany, "You wrote %d letters to owners within an hour, which is the limit.", contactsAnHour).Coded("rate_limited").Fix("Try again later.")
+		if !room {
+			return nil, account.Errorf(account.TooMany, "You wrote %d letters to owners within an hour, which is the limit.", contactsBy.burst).Coded("rate_limited").Fix("Try again later.")
 		}
 		me, _, err := h.User(by.User)
 		if err != nil {

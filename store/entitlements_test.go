@@ -361,7 +361,7 @@ func TestGuessingCodesGetsSlow(t *testing.T) {
 		h.refuses(err, account.TooMany, "too_many_guesses")
 		_, err = h.CheckCertificate(h.ctx(), asUser(eve), "AAAAA-AAAAA-AAAAA-AAAAB", nil)
 		h.refuses(err, account.TooMany, "too_many_guesses")
-		h.clock.turn(guessEvery)
+		h.clock.turn(guessesBy.every)
 		_, err = h.CheckCodes(h.ctx(), asUser(eve), "Y1")
 		h.ok(err)
 		_, err = h.CheckCodes(h.ctx(), asUser(eve), "Y2")

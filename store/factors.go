@@ -15,8 +15,6 @@ import (
 
 const (
 	factorsPerUser = 5
-	factorTries    = 10 // within factorWithin, right ones included
-	factorWithin   = 15 * time.Minute
 	totpStep       = 30 // seconds
 	totpDrift      = 1  // steps that a phone's clock may be off, each way (RFC 6238 section 5.2)
 	recoveryCodes  = 10
@@ -246,14 +244,14 @@ func (l *Ledger) passFactor(ctx context.Context, u account.UserID, code string) 
 
 // countTry counts a try at somebody's second factor before it is made.
 func (l *Ledger) countTry(ctx context.Context, u account.UserID) error {
-	tries := 0
+	room := false
 	err := l.db.Write(ctx, func(tx *table.Tx) (err error) {
 		tx.Gain(table.OfUser(u))
-		tries, err = tx.Try("factor:"+string(u), l.now(), factorWithin)
+		room, err = of(factorsOf, u).pour(tx, 1, l.now())
 		return err
 	})
-	if err == nil && tries > factorTries {
-		err = account.Errorf(account.TooMany, "Too many codes were tried.").Coded("rate_limited").Fix("Wait a quarter of an hour, then try again.")
+	if err == nil && !room {
+		err = account.Errorf(account.TooMany, "Too many codes were tried.").Coded("rate_limited").Fix("Wait a few minutes, then try again.")
 	}
 	return err
 }

@@ -192,16 +192,12 @@ func (l *Ledger) purge(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			tries, err := tx.PurgeTries(now.Add(-48*time.Hour), purgeBatch)
-			if err != nil {
-				return err
-			}
 			letters, err := tx.PurgeLetters(now.Add(-letterAge), purgeBatch)
 			if err != nil {
 				return err
 			}
 			calls, err := tx.PurgeCalls(now.Add(-callAge), purgeBatch)
-			gone = max(gone, requests, shut, sets, letters, tries, calls)
+			gone = max(gone, requests, shut, sets, letters, calls)
 			return err
 		})
 		if err != nil || gone < purgeBatch {

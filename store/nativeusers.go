@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"github.com/drawbridge-id/drawbridge/account"
 	"github.com/drawbridge-id/drawbridge/store/internal/table"
@@ -146,11 +145,11 @@ func (l *Ledger) TellNativeUsers(ctx context.Context, by account.Actor, domain, 
 	told := 0
 	err = l.change(ctx, by, a, "native_users.told", owners, func(h *hand) (*note, error) {
 		told = 0
-		tries, err := h.Try("native:"+name, h.now, 24*time.Hour)
+		room, err := of(nativesTold, name).pour(h.Tx, 1, h.now)
 		if err != nil {
 			return nil, err
 		}
-		if tries > 1 {
+		if !room {
 			return nil, account.Errorf(account.TooMany, "The people of %s have been told within a day.", name).Coded("rate_limited").Fix("Write again tomorrow.")
 		}
 		h.Gain(table.OfAccount(a))

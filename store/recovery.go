@@ -15,8 +15,6 @@ const (
 	verifyFor  = 48 * time.Hour
 	enterFor   = 30 * time.Minute
 	addressFor = time.Hour
-
-	recoveryLettersADay = 10 // that owners may send to a recovery e-mail
 )
 
 // Recovery is how an account's owner gets back in. Owners, account admins and the operator may read it.
@@ -104,12 +102,12 @@ func (h *hand) allOwners() ([]account.User, error) {
 func (h *hand) recoveryLetter(p account.RecoveryPurpose, to string, about account.UserID, good time.Duration, data map[string]string) error {
 	a := h.Account.ID
 	if p != account.RecoveryEnter { // which counts by itself
-		n, err := h.Try("recovery:letter:"+string(a), h.now, 24*time.Hour)
+		room, err := of(recoveryLetters, a).pour(h.Tx, 1, h.now)
 		if err != nil {
 			return err
 		}
-		if n > recoveryLettersADay {
-			return account.Errorf(account.TooMany, "%d letters of recovery went out within a day, which is the limit.", recoveryLettersADay).Coded("rate_limited").Fix("Try again tomorrow.")
+		if !room {
+			return account.Errorf(account.TooMany, "%d letters of recovery went out within a day, which is the limit.", recoveryLetters.burst).Coded("rate_limited").Fix("Try again tomorrow.")
 		}
 	}
 	token, link := h.l.newLink(good, h.now)

@@ -27,7 +27,7 @@ func (d *Door) Revoke(w http.ResponseWriter, r *http.Request) error {
 	var s account.Stream
 	var message string
 	var err error
-	if wait := waitFor(d, d.knocks, knock{id, request.Network(request.IP(ctx))}); wait > 0 { // signatures cost more than they cost to send
+	if wait := waitFor(d, d.knocks, knock{id, account.Network(request.IP(ctx))}); wait > 0 { // signatures cost more than they cost to send
 		err = &refusal{status: http.StatusTooManyRequests, retry: wait}
 	} else {
 		s, message, err = d.authenticate(r, id)

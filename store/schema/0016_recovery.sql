@@ -27,14 +27,6 @@ CREATE TABLE recovery_links (
     PRIMARY KEY (account_id, purpose)
 );
 
--- How often something was tried since an instant, so that it can be slowed down on all replicas together.
-CREATE TABLE counted_tries (
-    what  TEXT PRIMARY KEY, -- for instance recover:ip:192.0.2.7
-    since BIGINT NOT NULL,
-    n     BIGINT NOT NULL
-);
-CREATE INDEX counted_tries_since ON counted_tries (since);
-
 -- Who wishes for what mail. The token is in each such letter and does nothing but end the wish.
 CREATE TABLE notification_wishes (
     user_id TEXT NOT NULL,

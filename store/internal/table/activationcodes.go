@@ -65,18 +65,3 @@ func (tx *Tx) CodeBatches() ([]CodeBatch, error) {
 		SELECT batch, product, COUNT(*), COUNT(CASE WHEN account_id <> '' THEN 1 END), MIN(created_at)
 		  FROM activation_codes GROUP BY batch, product ORDER BY MIN(created_at) DESC, batch LIMIT 1000`)
 }
-
-// Guessed is when somebody's bucket of wrong codes is empty again; zero when it is.
-func (tx *Tx) Guessed(whom string) (time.Time, error) {
-	at, _, err := one(tx, func(s scanner) (at int64, err error) { return at, s.Scan(&at) }, `SELECT drained_at FROM attempts WHERE what = 'code' AND whom = $1`, whom)
-	return instant(at), err
-}
-
-// Guess puts more into the bucket.
-func (tx *Tx) Guess(whom string, now time.Time, more time.Duration) error {
-	_, err := tx.exec(`
-		INSERT INTO attempts (what, whom, drained_at) VALUES ('code', $1, CAST($2 AS BIGINT) + CAST($3 AS BIGINT))
-		    ON CONFLICT (what, whom) DO UPDATE SET drained_at = CASE WHEN attempts.drained_at > $2 THEN attempts.drained_at ELSE $2 END + $3`,
-		whom, micros(now), more.Microseconds())
-	return err
-}

@@ -300,13 +300,21 @@ func (tx *Tx) Accept(u account.UserID, a account.Acceptance, at time.Time) (bool
 	return n > 0, err
 }
 
-// Attempt pours one into a bucket that empties by one each interval and holds burst. It is false when the bucket is full, and nothing is poured.
-func (tx *Tx) Attempt(what, whom string, every time.Duration, burst int, at time.Time) (bool, error) {
-	n, err := tx.exec(`
+// Attempt pours n into a bucket that empties by one each interval and holds burst; the last pouring may overflow it. It is false when the bucket
+// is full, and nothing is poured.
+func (tx *Tx) Attempt(what, whom string, every time.Duration, burst, n int, at time.Time) (bool, error) {
+	more := every * time.Duration(n)
+	poured, err := tx.exec(`
 		INSERT INTO attempts (what, whom, drained_at) VALUES ($1, $2, $5)
 		    ON CONFLICT (what, whom) DO UPDATE SET drained_at = CASE WHEN attempts.drained_at > $3 THEN attempts.drained_at + $4 ELSE $5 END
-		 WHERE attempts.drained_at <= $6`, what, whom, micros(at), every.Microseconds(), micros(at.Add(every)), micros(at.Add(every*time.Duration(burst-1))))
-	return n > 0, err
+		 WHERE attempts.drained_at <= $6`, what, whom, micros(at), more.Microseconds(), micros(at.Add(more)), micros(at.Add(every*time.Duration(burst-1))))
+	return poured > 0, err
+}
+
+// Unpour takes some out of a bucket again, as what would have emptied in that time.
+func (tx *Tx) Unpour(what, whom string, less time.Duration) error {
+	_, err := tx.exec(`UPDATE attempts SET drained_at = drained_at - $3 WHERE what = $1 AND whom = $2`, what, whom, less.Microseconds())
+	return err
 }
 
 // Forgive empties a bucket.

@@ -81,21 +81,6 @@ func (tx *Tx) DropRecoveryLinks(a account.AccountID, u account.UserID) error {
 	return err
 }
 
-// Try counts something that is tried, and says how often it was within a time that began with the first of them; after that time it begins anew.
-func (tx *Tx) Try(what string, at time.Time, within time.Duration) (int, error) {
-	n, _, err := one(tx, scanInt, `
-		INSERT INTO counted_tries (what, since, n) VALUES ($1, $2, 1)
-		    ON CONFLICT (what) DO UPDATE
-		   SET n = CASE WHEN counted_tries.since <= $3 THEN 1 ELSE counted_tries.n + 1 END, since = CASE WHEN counted_tries.since <= $3 THEN excluded.since ELSE counted_tries.since END
-		RETURNING n`, what, micros(at), micros(at.Add(-within)))
-	return n, err
-}
-
-// PurgeTries forgets what began before an instant, at most n.
-func (tx *Tx) PurgeTries(before time.Time, n int) (int64, error) {
-	return tx.exec(`DELETE FROM counted_tries WHERE what IN (SELECT what FROM counted_tries WHERE since < $1 LIMIT $2)`, micros(before), n)
-}
-
 // WakePlace opens a place in an account that identity providers closed, for good or not. What they said until then counts no more.
 func (tx *Tx) WakePlace(a account.AccountID, u account.UserID, at time.Time) (bool, error) {
 	n, err := tx.exec(`
