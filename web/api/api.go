@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,10 +42,16 @@ type API struct {
 // Version is the API's: its first number changes with what breaks a client, the second with what it adds (docs/api.md).
 const Version = "1.0.0"
 
-// Handler serves /api/v1/…, its document at /api/v1/openapi.yaml and .json included.
+func init() { huma.DefaultArrayNullable = false } // lists are never null
+
+// Handler serves /api/v1/…, its document at /api/v1/openapi.yaml and .json included. The table of operations is made when the first of them is
+// asked for: it takes a quarter of the start and megabytes that a daemon nobody asks has no use for.
 func Handler(o Options) http.Handler {
-	a, _ := build(o)
-	return web.Mux(a.mux)
+	table := sync.OnceValue(func() http.Handler {
+		a, _ := build(o)
+		return web.Mux(a.mux)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { table().ServeHTTP(w, r) })
 }
 
 // Document is the description of the API, in OpenAPI 3.1.
@@ -55,7 +62,6 @@ func Document() *huma.OpenAPI {
 
 func build(o Options) (*API, huma.API) {
 	mux := http.NewServeMux()
-	huma.DefaultArrayNullable = false // lists are never null
 	cfg := huma.DefaultConfig("Drawbridge", Version)
 	cfg.OpenAPIPath = "/api/v1/openapi"
 	cfg.DocsPath, cfg.SchemasPath = "", ""

@@ -11,6 +11,9 @@ import (
 
 // post is who sends letters; nil without a mail server: then they wait in the ledger.
 func post(l *store.Ledger, c config.Config, t Tools) (*mail.Post, error) {
+	if c.Mail.Server == "" && c.Mail.Letters == "" {
+		return nil, nil // nothing to read
+	}
 	var own []byte
 	if c.Mail.Letters != "" {
 		var err error
