@@ -38,9 +38,6 @@ type need func(*hand) error
 func (l *Ledger) change(ctx context.Context, by account.Actor, a account.AccountID, verb string, may need, do func(*hand) (*note, error)) error {
 	now := l.now()
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
-		if err := inEmergency(by, verb); err != nil {
-			return err
-		}
 		house, found, err := tx.LockHouse(a)
 		if err != nil {
 			return err
@@ -49,23 +46,32 @@ func (l *Ledger) change(ctx context.Context, by account.Actor, a account.Account
 		if err != nil {
 			return err
 		}
-		if err := may(h); err != nil {
-			return err
-		}
-		said := h.Said()
-		n, err := do(h)
-		if err != nil || n == nil {
-			return err
-		}
-		if h.Said() == said {
-			h.Shut(table.OfAccount(a))
-		}
-		return h.audit(verb, *n)
+		return h.make(verb, table.OfAccount(a), func() error { return may(h) }, func() (*note, error) { return do(h) })
 	})
 	if account.KindOf(err) == account.Forbidden {
 		l.recordRefused(ctx, by, a, verb, now)
 	}
 	return err
+}
+
+// make is what the frames of changes share, once the hand is there: may they, the change, what it takes from the memory of others (all of rest,
+// when do has not said), and the audit line.
+func (h *hand) make(verb string, rest table.Target, may func() error, do func() (*note, error)) error {
+	if err := inEmergency(h.by, verb); err != nil {
+		return err
+	}
+	if err := may(); err != nil {
+		return err
+	}
+	said := h.Said()
+	n, err := do()
+	if err != nil || n == nil {
+		return err
+	}
+	if h.Said() == said {
+		h.Shut(rest)
+	}
+	return h.audit(verb, *n)
 }
 
 // look is change for verbs that only read.

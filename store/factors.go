@@ -79,7 +79,7 @@ func (l *Ledger) EnrolTOTP(ctx context.Context, by account.Actor, name string) (
 }
 
 // ConfirmFactor takes the first code of an app that EnrolTOTP began: it is asked for at every sign-in from then on. With the first factor of a
-// person come ten recovery codes, shown this once. The person is told by mail. Invalid with code wrong_code; TooMany after ten tries.
+// person come ten recovery codes, shown this once. The person is told by mail. Invalid with code wrong_code; TooMany as in passFactor.
 func (l *Ledger) ConfirmFactor(ctx context.Context, by account.Actor, id account.FactorID, code string) ([]account.Secret, error) {
 	if err := l.countTry(ctx, by.User); err != nil {
 		return nil, err
@@ -201,7 +201,7 @@ func secondFactor(format, fix string) *account.Error {
 
 // passFactor asks for the second factor of somebody who has set one, in a transaction of its own, so that a wrong try is counted whatever comes
 // after; whoever has none passes. Code is what an app shows at this moment, or a recovery code; what was taken does not work again. Unauthorized
-// with code second_factor; TooMany after ten tries within a quarter of an hour.
+// with code second_factor; TooMany when more than ten are tried at once, or one every minute and a half.
 func (l *Ledger) passFactor(ctx context.Context, u account.UserID, code string) error {
 	var has bool
 	err := l.db.Look(ctx, func(tx *table.Tx) (err error) { has, err = tx.HasFactor(u); return err })

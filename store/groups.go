@@ -31,9 +31,6 @@ func (l *Ledger) inGroup(ctx context.Context, by account.Actor, g account.GroupI
 	now := l.now()
 	var a account.AccountID
 	err := l.db.Write(ctx, func(tx *table.Tx) error {
-		if err := inEmergency(by, verb); err != nil {
-			return err
-		}
 		group, found, err := tx.Group(g)
 		if err != nil || !found {
 			return orNoGroup(err)
@@ -47,18 +44,7 @@ func (l *Ledger) inGroup(ctx context.Context, by account.Actor, g account.GroupI
 		if err != nil {
 			return err
 		}
-		if err := may(h); err != nil {
-			return err
-		}
-		said := h.Said()
-		n, err := do(h)
-		if err != nil || n == nil {
-			return err
-		}
-		if h.Said() == said {
-			h.Shut(table.OfGroup(g))
-		}
-		return h.audit(verb, *n)
+		return h.make(verb, table.OfGroup(g), func() error { return may(h) }, func() (*note, error) { return do(h) })
 	})
 	if account.KindOf(err) == account.Forbidden {
 		l.recordRefused(ctx, by, a, verb, now)
